@@ -1,0 +1,109 @@
+#pragma once
+/// \file error.hpp
+/// The error codes, the two categories and the exceptions of the library.
+///
+/// A miss is not an error: it is `std::nullopt`. Everything else that goes wrong is thrown from an awaited
+/// operation as `Error`, whose `code()` says what kind of fault it is and whose `what()` names the thing (the
+/// file, the URL, the table) and what to do. A cancelled operation throws with
+/// `boost::asio::error::operation_aborted`, as in Asio itself.
+
+#include <boost/system/system_error.hpp>
+#include <string>
+#include <utility>
+
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// Faults of the store.
+enum class cache_errc {
+  busy = 1,          ///< another process held the file past the busy deadline
+  full,              ///< the disk, or the file's size limit, is exhausted
+  readonly,          ///< the file or its directory can't be written
+  io,                ///< the operating system failed a read, a write or an open
+  corrupt,           ///< the database is damaged
+  not_a_cache,       ///< the file is something else: not a database, or not one of this library
+  schema_newer,      ///< written by a newer version of this library
+  migration_failed,  ///< an older schema could not be brought up to date
+  moved,             ///< the file was replaced, moved or unlinked while it was open
+  nomem,             ///< out of memory inside the store
+  too_big,           ///< key or value exceeds a limit; nothing was written
+  bad_value,         ///< a stored value failed its checksum, its version or its decoding
+  bad_signature,     ///< a stored value's signature is wrong or missing
+  closed,            ///< the cache was closed
+  forked,            ///< used in a child process after fork()
+  no_threads,        ///< no worker thread could be started
+  invalid_argument   ///< an argument the store can't accept, such as a reserved table name
+};
+
+/// Faults of an HTTP exchange.
+enum class http_errc {
+  invalid_url = 1,     ///< not an absolute http or https URL
+  injection,           ///< CR, LF, NUL or a non-token where HTTP forbids it; nothing was sent
+  resolve,             ///< the host name has no address
+  connect,             ///< no connection to any of the host's addresses
+  truncated,           ///< the connection ended before the message was complete
+  framing,             ///< the message's framing is malformed or ambiguous
+  header_limit,        ///< the header section is larger than the limit
+  body_limit,          ///< the body is larger than the limit
+  interim_flood,       ///< too many 1xx responses
+  redirect_limit,      ///< too many redirects
+  redirect_downgrade,  ///< a redirect from https to http
+  redirect_target,     ///< a redirect to something that can't be followed
+  body_not_replayable, ///< a one-shot request body would have to be sent twice
+  tls_handshake,       ///< the TLS handshake failed
+  tls_verify,          ///< the peer's certificate was not accepted
+  tls_trust_store,     ///< the CA file or the system's trust store can't be loaded or is empty
+  timeout,             ///< the time allowed for the request has passed
+  status,              ///< raise_for_status() on a 4xx or 5xx response
+  closed               ///< the session was closed
+};
+
+/// The category of `cache_errc`.
+boost::system::error_category const& cache_category() noexcept;
+/// The category of `http_errc`.
+boost::system::error_category const& http_category() noexcept;
+
+inline error_code make_error_code(cache_errc e) noexcept {
+  return {static_cast<int>(e), cache_category()};
+}
+inline error_code make_error_code(http_errc e) noexcept {
+  return {static_cast<int>(e), http_category()};
+}
+
+/// What every awaitable of the library throws.
+///
+/// `code()` is a `cache_errc`, an `http_errc` or `asio::error::operation_aborted`; `what()` names the thing.
+/// Neither ever holds a header's value, a body or the user information of a URL.
+class Error : public boost::system::system_error {
+ public:
+  Error(error_code code, std::string const& context) : system_error(code, context) {}
+};
+
+/// A fault that SQLite reported.
+class SQLiteError : public Error {
+ public:
+  SQLiteError(error_code code, std::string const& context, int extended_code, std::string sql)
+      : Error(code, context), extended_code_(extended_code), sql_(std::move(sql)) {}
+
+  /// SQLite's extended result code, e.g. SQLITE_IOERR_FSYNC.
+  int extended_code() const noexcept { return extended_code_; }
+
+  /// The statement that failed, with its parameters unbound; empty when none was running.
+  std::string const& sql() const noexcept { return sql_; }
+
+ private:
+  int extended_code_;
+  std::string sql_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache
+
+namespace boost::system {
+template <>
+struct is_error_code_enum<beast_cache::cache_errc> : std::true_type {};
+template <>
+struct is_error_code_enum<beast_cache::http_errc> : std::true_type {};
+}  // namespace boost::system
