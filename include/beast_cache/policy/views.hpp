@@ -1,0 +1,85 @@
+#pragma once
+/// \file views.hpp
+/// What the rules look at: a request and a stored response, both as views that copy nothing.
+
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <optional>
+#include <string_view>
+
+#include "beast_cache/clock.hpp"
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace policy {
+
+/// A request as its caller made it, before the cache adds any precondition of its own.
+///
+/// The fields must be those that the origin will see (with a client's default `Accept-Encoding`, say), else
+/// Vary can't be judged. The view borrows them and the method's text.
+class RequestView {
+ public:
+  RequestView(http::verb method, std::string_view method_string, http::fields const& headers) noexcept
+      : headers_(&headers), method_string_(method_string), method_(method) {}
+  RequestView(http::verb method, http::fields const& headers) noexcept
+      : headers_(&headers), method_string_(http::to_string(method)), method_(method) {}
+
+  /// `verb::unknown` for a method that Beast does not know.
+  http::verb method() const noexcept { return method_; }
+  std::string_view method_string() const noexcept { return method_string_; }
+  http::fields const& headers() const noexcept { return *headers_; }
+
+ private:
+  http::fields const* headers_;
+  std::string_view method_string_;
+  http::verb method_;
+};
+
+/// A stored response, and what was noted when it was stored. It borrows the fields.
+class StoredView {
+ public:
+  /// @param request_time when the request that brought (or last validated) the response was sent.
+  /// @param response_time when that response's head arrived.
+  StoredView(unsigned status, http::fields const& headers, TimePoint request_time,
+             TimePoint response_time) noexcept
+      : headers_(&headers), request_time_(request_time), response_time_(response_time), status_(status) {}
+
+  /// The method of the request that brought it. Default: GET.
+  StoredView& method(http::verb m) noexcept { return method_ = m, *this; }
+  /// The request fields that its Vary names, as `nominated_fields` gave them. Default: none, which means
+  /// that they were absent.
+  StoredView& vary_request_headers(http::fields const& f) noexcept { return vary_ = &f, *this; }
+  /// A user's expiry for this request: fresh before it and stale from then on, whatever the response says
+  /// about its lifetime. `TimePoint::max()` means never stale. no-store and no-cache still count.
+  StoredView& expires_override(std::optional<TimePoint> t) noexcept { return override_ = t, *this; }
+  /// A user's default expiry: in place of the heuristic, where the response gives no explicit lifetime.
+  StoredView& expires_fallback(std::optional<TimePoint> t) noexcept { return fallback_ = t, *this; }
+  /// Marked by an unsafe request (RFC 9111 section 4.4): not used before it is validated.
+  StoredView& invalidated(bool b) noexcept { return invalidated_ = b, *this; }
+
+  unsigned status() const noexcept { return status_; }
+  http::fields const& headers() const noexcept { return *headers_; }
+  http::fields const* vary_request_headers() const noexcept { return vary_; }
+  TimePoint request_time() const noexcept { return request_time_; }
+  TimePoint response_time() const noexcept { return response_time_; }
+  http::verb method() const noexcept { return method_; }
+  std::optional<TimePoint> const& expires_override() const noexcept { return override_; }
+  std::optional<TimePoint> const& expires_fallback() const noexcept { return fallback_; }
+  bool invalidated() const noexcept { return invalidated_; }
+
+ private:
+  http::fields const* headers_;
+  http::fields const* vary_ = nullptr;
+  TimePoint request_time_;
+  TimePoint response_time_;
+  std::optional<TimePoint> override_;
+  std::optional<TimePoint> fallback_;
+  unsigned status_;
+  http::verb method_ = http::verb::get;
+  bool invalidated_ = false;
+};
+
+}  // namespace policy
+}  // namespace v1
+}  // namespace beast_cache
