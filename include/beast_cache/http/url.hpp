@@ -1,0 +1,79 @@
+#pragma once
+/// \file url.hpp
+/// An absolute http or https URL in its normal form.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// An absolute `http` or `https` URL, normalised as far as RFC 3986 calls two spellings equivalent.
+///
+/// Scheme and host are in lower case, the default port is dropped, an empty path is `/`, dot segments are
+/// removed, percent-encodings are upper-case and those of unreserved characters are decoded; `%2F` stays
+/// apart from `/`, and the order of the query is kept. The fragment is dropped: it is never sent. User
+/// information is kept apart from the rest, so that neither a cache key nor an error message ever holds it.
+///
+/// Thread safety: distinct objects: safe; shared objects: const members safe.
+/// Source: RFC 3986 section 6.2.2 and 6.2.3, RFC 9110 section 4.2.
+class Url {
+ public:
+  /// No URL: every part of it is empty.
+  Url() = default;
+
+  /// Parses and normalises `text`.
+  /// Errors: `Error` with `http_errc::invalid_url` when it is not an absolute http or https URL with a host.
+  explicit Url(std::string_view text);
+
+  /// As the constructor, with `std::nullopt` in place of the exception.
+  static std::optional<Url> parse(std::string_view text);
+
+  /// `http` or `https`.
+  std::string_view scheme() const noexcept { return {text_.data(), scheme_size_}; }
+  /// True for https.
+  bool is_secure() const noexcept { return scheme_size_ == 5; }
+  /// The host as it goes into `Host`: lower case, an IPv6 address in its brackets.
+  std::string_view host() const noexcept;
+  /// The host as a resolver and a certificate want it: without brackets.
+  std::string_view host_name() const noexcept;
+  /// The port, the scheme's default when the URL names none.
+  std::uint16_t port() const noexcept { return port_; }
+  /// Host, and port where it is not the default: the value of `Host`.
+  std::string_view authority() const noexcept;
+  /// Scheme, host and port: `https://example.org:8443`.
+  std::string_view origin() const noexcept { return {text_.data(), target_}; }
+  /// Path and query: what goes into the request line.
+  std::string_view target() const noexcept { return std::string_view(text_).substr(target_); }
+  /// The whole URL without user information and fragment.
+  std::string const& str() const noexcept { return text_; }
+  /// `user:password`, still percent-encoded; empty when there is none.
+  std::string const& user_info() const noexcept { return user_info_; }
+
+  /// The URL that `reference` names when it is found in a document at this one (a redirect's Location).
+  /// @return `std::nullopt` when it is malformed or leads to another scheme than http and https.
+  /// Source: RFC 3986 section 5.2.
+  std::optional<Url> resolve(std::string_view reference) const;
+
+  friend bool operator==(Url const& a, Url const& b) noexcept { return a.text_ == b.text_; }
+
+ private:
+  std::string text_;
+  std::string user_info_;
+  std::uint16_t port_ = 0;
+  std::uint8_t scheme_size_ = 0;
+  std::size_t host_end_ = 0;
+  std::size_t target_ = 0;
+};
+
+/// True when both have the same scheme, host and port. Source: RFC 9110 section 4.3.1.
+inline bool same_origin(Url const& a, Url const& b) noexcept {
+  return a.origin() == b.origin();
+}
+
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,41 @@
+#pragma once
+/// \file http_client.hpp
+/// What a client has to offer so that a cache can stand in front of it.
+
+#include <boost/asio/awaitable.hpp>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/request.hpp"
+#include "beast_cache/http/response.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// Something that answers HTTP requests: `ClientSession`, `CachedSession`, or a user's own client.
+///
+/// Executor and hops: `send` is awaited on the caller's executor and resumes there. Where that executor runs
+/// on several threads, await it on a strand. Thread safety: `send` may be called from any thread, and again
+/// before an earlier call has completed.
+class HttpClient {
+ public:
+  HttpClient() = default;
+  HttpClient(HttpClient const&) = default;
+  HttpClient& operator=(HttpClient const&) = default;
+  virtual ~HttpClient() = default;
+
+  /// Sends `request` and completes as soon as the head of the final response is there.
+  ///
+  /// Redirects are followed as `request.redirects()` says; a client that follows none may ignore it, since
+  /// `CachedSession` asks for single hops and follows them itself.
+  /// @return The head, with a reader for the body; the reader keeps alive what it reads from.
+  /// Errors: `Error` with an `http_errc` when there is no response; 4xx and 5xx are responses.
+  /// Cancellation: all types; the connection is closed.
+  virtual asio::awaitable<StreamedResponse> send(Request request) = 0;
+
+  /// Gives up what the client holds (idle connections, files). Requests under way end with
+  /// `http_errc::closed` or complete; later ones fail with `http_errc::closed`. Closing twice is fine.
+  virtual asio::awaitable<void> close() { co_return; }
+};
+
+}  // namespace v1
+}  // namespace beast_cache

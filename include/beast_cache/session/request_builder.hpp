@@ -1,0 +1,232 @@
+#pragma once
+/// \file request_builder.hpp
+/// `session.get(url).header(..).timeout(..)`: a request that is itself an asynchronous operation.
+
+#include <boost/asio/associator.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/error.hpp"
+#include "beast_cache/http/request.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+namespace detail {
+
+/// The error code of whatever an operation threw. An exception that carries none (a user's own, bad_alloc) is
+/// rethrown out of the handler, to whoever runs the executor.
+inline error_code code_of(std::exception_ptr const& failure) {
+  if (!failure) return {};
+  try {
+    std::rethrow_exception(failure);
+  } catch (boost::system::system_error const& e) {
+    return e.code();
+  }
+}
+
+/// Turns a handler of (error_code, T) into the (exception_ptr, T) one that co_spawn wants.
+template <class Handler>
+class CodeHandler {
+ public:
+  explicit CodeHandler(Handler handler) : handler_(std::move(handler)) {}
+
+  template <class T>
+  void operator()(std::exception_ptr failure, T value) {
+    std::move(handler_)(code_of(failure), std::move(value));
+  }
+
+  Handler const& inner() const noexcept { return handler_; }
+
+ private:
+  Handler handler_;
+};
+
+}  // namespace detail
+
+/// A request under construction, made by a session's `get`, `post` and so on.
+///
+/// It is an `asio::awaitable` of the whole response, so it can stand wherever one can (`co_await`,
+/// `co_spawn`, `operator&&`), with setters in front. Three ways to run it, each of which uses it up:
+///
+///     auto response = co_await session.get(url).header("Accept", "text/html");  // throws Error
+///     session.get(url).send(token);                      // any completion token of void(error_code,
+///     response) auto streamed = co_await session.get(url).stream();    // the head; the body is read from it
+///     later
+///
+/// What HTTP forbids in a string passed in is refused with `http_errc::injection` or `http_errc::invalid_url`
+/// when the request runs, before a byte is sent.
+///
+/// @tparam Core What the operations of a session share; it lives until they are done, so the session itself
+/// may
+///   be destroyed before them.
+///
+/// Cancellation: all types, through the token's or the awaiting coroutine's slot; the connection is closed.
+/// Executor and hops: awaited, it runs and completes on the awaiting coroutine's executor; `send` runs it on
+/// a
+///   strand of the session's executor and completes on the token's associated executor.
+/// Thread safety: distinct objects: safe; shared objects: unsafe.
+//
+// Why not an operation with operator()(token): Boost 1.81 can't await one of void(exception_ptr, T), and one
+// of void(error_code, T) would lose the Error's context.
+template <class Core>
+class RequestBuilder : public asio::awaitable<typename Core::response_type> {
+ public:
+  using response_type = typename Core::response_type;
+  using stream_type = typename Core::stream_type;
+  using options_type = typename Core::options_type;
+
+  template <class Method>
+  RequestBuilder(std::shared_ptr<Core> core, Method method, std::string_view url)
+      : RequestBuilder(std::make_shared<Parts>(std::move(core), Request(method, Url()), url)) {}
+
+  /// Sets a header field, in place of any of that name.
+  /// Errors: `http_errc::header_limit`, at once, for a name or value that Beast can't hold (64 KiB).
+  RequestBuilder&& header(std::string_view name, std::string_view value) && {
+    guard_size(name, value);
+    parts_->request.headers().set(name, value);
+    return std::move(*this);
+  }
+  /// Adds a header field beside those of that name. Errors: as `header`.
+  RequestBuilder&& add_header(std::string_view name, std::string_view value) && {
+    guard_size(name, value);
+    parts_->request.headers().insert(name, value);
+    return std::move(*this);
+  }
+  /// The request's body; Content-Length or chunked framing follow from it.
+  RequestBuilder&& body(Body body) && {
+    parts_->request.set_body(std::move(body));
+    return std::move(*this);
+  }
+  /// How long the whole exchange may take.
+  RequestBuilder&& timeout(std::chrono::milliseconds timeout) && {
+    parts_->request.set_timeout(timeout);
+    return std::move(*this);
+  }
+  /// How many redirects to follow; 0 returns the redirect itself.
+  RequestBuilder&& redirects(unsigned limit) && {
+    parts_->request.set_redirects(limit);
+    return std::move(*this);
+  }
+  /// Called for each interim (1xx) response, on the operation's executor.
+  RequestBuilder&& on_interim(Request::OnInterim callback) && {
+    parts_->request.set_on_interim(std::move(callback));
+    return std::move(*this);
+  }
+
+  /// Stores the answer for that long, whatever the origin says: a duration, a time point, `never_expires` or
+  /// `do_not_cache`. Cached sessions only.
+  template <class Expiration>
+  requires requires(options_type& o, Expiration e) { o.expire_after(e); }
+  RequestBuilder&& expire_after(Expiration expiration) && {
+    parts_->options.expire_after(std::move(expiration));
+    return std::move(*this);
+  }
+  /// Asks the origin whether a stored answer is still good, even when it is fresh. Cached sessions only.
+  RequestBuilder&& refresh(bool on = true) && requires requires(options_type& o) { o.refresh(true); }
+  {
+    parts_->options.refresh(on);
+    return std::move(*this);
+  }
+  /// Answers from the cache or with 504, never from the origin (RFC 9111 section 5.2.1.7). Cached sessions
+  /// only.
+  RequestBuilder&& only_if_cached() && requires requires(options_type& o) { o.refresh(true); }
+  { return std::move(*this).add_header("Cache-Control", "only-if-cached"); }
+  /// Keeps this exchange out of the cache (RFC 9111 section 5.2.1.5). Cached sessions only.
+  RequestBuilder&& no_store() && requires requires(options_type& o) { o.refresh(true); }
+  { return std::move(*this).add_header("Cache-Control", "no-store"); }
+
+  /// Runs the request to the end of its body, as an operation of signature void(error_code, response_type).
+  template <asio::completion_token_for<void(error_code, response_type)> Token = asio::use_awaitable_t<>>
+  auto send(Token&& token = {}) && {
+    return asio::async_initiate<Token, void(error_code, response_type)>(
+        [](auto handler, RequestBuilder self) {
+          auto executor = asio::make_strand(self.parts_->core->get_executor());
+          asio::co_spawn(executor, std::move(self),
+                         detail::CodeHandler<decltype(handler)>(std::move(handler)));
+        },
+        token, std::move(*this));
+  }
+
+  /// Runs the request up to the response's head; the body is read from the result.
+  asio::awaitable<stream_type> stream() && { return start(std::move(parts_)); }
+
+ private:
+  struct Parts {
+    Parts(std::shared_ptr<Core> c, Request r, std::string_view u)
+        : core(std::move(c)), request(std::move(r)), url(u) {}
+    std::shared_ptr<Core> core;
+    Request request;
+    std::string url;
+    options_type options;
+  };
+
+  // The coroutine is made with the builder and does not run before it is awaited: it sees what the setters
+  // did.
+  explicit RequestBuilder(std::shared_ptr<Parts> parts)
+      : asio::awaitable<response_type>(finish(parts)), parts_(std::move(parts)) {}
+
+  static asio::awaitable<stream_type> start(std::shared_ptr<Parts> parts) {
+    parts->request.set_url(Url(parts->url));
+    co_return co_await parts->core->start(std::move(parts->request), std::move(parts->options));
+  }
+  static asio::awaitable<response_type> finish(std::shared_ptr<Parts> parts) {
+    stream_type head = co_await start(parts);
+    co_return co_await parts->core->finish(std::move(head));
+  }
+  static void guard_size(std::string_view name, std::string_view value) {
+    if (name.size() > 65000 || value.size() > 65000)
+      throw Error(http_errc::header_limit,
+                  "request header field of " + std::to_string(value.size()) + " bytes");
+  }
+
+  std::shared_ptr<Parts> parts_;
+};
+
+/// The calls that every session has, made from its core.
+/// @tparam Session The session, which has a member `core()`.
+template <class Session, class Core>
+class RequestMethods {
+ public:
+  RequestBuilder<Core> get(std::string_view url) { return request(http::verb::get, url); }
+  RequestBuilder<Core> head(std::string_view url) { return request(http::verb::head, url); }
+  RequestBuilder<Core> post(std::string_view url) { return request(http::verb::post, url); }
+  RequestBuilder<Core> put(std::string_view url) { return request(http::verb::put, url); }
+  RequestBuilder<Core> patch(std::string_view url) { return request(http::verb::patch, url); }
+  /// DELETE; the name has an underscore because `delete` is a keyword, as in `http::verb::delete_`.
+  RequestBuilder<Core> delete_(std::string_view url) { return request(http::verb::delete_, url); }
+  RequestBuilder<Core> options(std::string_view url) { return request(http::verb::options, url); }
+  RequestBuilder<Core> request(http::verb method, std::string_view url) {
+    return RequestBuilder<Core>(static_cast<Session&>(*this).core(), method, url);
+  }
+  /// A method by its name, also one that Beast does not know.
+  RequestBuilder<Core> request(std::string_view method, std::string_view url) {
+    return RequestBuilder<Core>(static_cast<Session&>(*this).core(), method, url);
+  }
+};
+
+}  // namespace v1
+}  // namespace beast_cache
+
+/// Executor, allocator and cancellation slot are those of the handler inside.
+template <template <class, class> class Associator, class Handler, class Default>
+struct boost::asio::associator<Associator, beast_cache::detail::CodeHandler<Handler>, Default>
+    : Associator<Handler, Default> {
+  static auto get(beast_cache::detail::CodeHandler<Handler> const& h) noexcept {
+    return Associator<Handler, Default>::get(h.inner());
+  }
+  static auto get(beast_cache::detail::CodeHandler<Handler> const& h, Default const& d) noexcept {
+    return Associator<Handler, Default>::get(h.inner(), d);
+  }
+};
