@@ -1,0 +1,133 @@
+#pragma once
+/// \file cache_backend.hpp
+/// A store of responses: what `CachedSession` asks, one logical operation a call.
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/backend/cache_key.hpp"
+#include "beast_cache/backend/cache_options.hpp"
+#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/request.hpp"
+#include "beast_cache/storage/base_cache.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// What is looked for: the answers to a request's URL, for one user, for one set of request fields.
+class LookupQuery {
+ public:
+  /// @param request Its body is not looked at. @param principal What `create_principal` gave.
+  LookupQuery(Request const& request, std::string principal)
+      : key_(create_key(request.url())),
+        method_(request.method()),
+        headers_(request.headers()),
+        principal_(std::move(principal)) {}
+
+  std::string const& key() const noexcept { return key_; }
+
+  /// Whether a stored response answers it: same user, a method whose answer can be used, and the fields that
+  /// Vary names as they were. Source: RFC 9111 sections 4 and 4.1.
+  bool matches(http::fields const& headers, CacheInfo const& info) const noexcept;
+
+ private:
+  std::string key_;
+  http::verb method_;
+  http::fields headers_;
+  std::string principal_;
+};
+
+/// What was found.
+class Lookup {
+ public:
+  Lookup() = default;
+
+  /// The newest stored response that answers the query.
+  std::optional<CachedResponse> const& selected() const noexcept { return selected_; }
+  std::optional<CachedResponse>& selected() noexcept { return selected_; }
+  /// Whether there are stored responses for the URL, though none of them answers the query.
+  bool has_other_variants() const noexcept { return others_; }
+
+  void select(CachedResponse response) { selected_ = std::move(response); }
+  void set_other_variants() noexcept { others_ = true; }
+
+ private:
+  std::optional<CachedResponse> selected_;
+  bool others_ = false;
+};
+
+/// Responses in a cache, with several variants side by side under one URL.
+///
+/// This class makes each operation out of calls to two key-value caches, so that any `BaseCache` can hold
+/// responses. Two stores for one URL at the same time may lose one of the two variants, never mix them; at
+/// most `max_variants` are kept for one URL, the newest. `SQLiteBackend` does each operation in one
+/// transaction instead.
+///
+/// Errors: those of the caches. Cancellation: as the caches say; a store that was cancelled is either done or
+/// not. Executor and hops: as the caches say. Thread safety: as the caches say.
+class CacheBackend {
+ public:
+  /// @param responses Where the responses go. @param redirects Where the lists and the aliases go.
+  /// Errors: `std::invalid_argument` when one of them is null.
+  CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
+               std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options = CacheOptions());
+  CacheBackend(CacheBackend const&) = default;
+  CacheBackend& operator=(CacheBackend const&) = default;
+  virtual ~CacheBackend() = default;
+
+  /// How many variants of one URL are kept.
+  static constexpr std::size_t max_variants = 32;
+
+  CacheOptions const& options() const noexcept { return options_; }
+
+  /// The newest stored response that answers the query.
+  virtual asio::awaitable<Lookup> lookup(LookupQuery query);
+
+  /// Stores a response, in place of the variant that it replaces.
+  /// @param response Its URL, principal and Vary fields say under which key.
+  virtual asio::awaitable<void> store(CachedResponse response);
+
+  /// Takes over the header fields and times of a stored response that was validated.
+  /// @return False when it is no longer there.
+  /// Source: RFC 9111 section 4.3.4.
+  virtual asio::awaitable<bool> freshen(CachedResponse response);
+
+  /// Notes that `from` was a redirect that led to `to` in the end.
+  virtual asio::awaitable<void> store_alias(Url from, Url to);
+
+  /// Removes all that is stored for a URL, and the aliases that lead to it.
+  /// @return Whether there was anything.
+  virtual asio::awaitable<bool> remove_with_aliases(Url url);
+
+  /// Whether anything is stored for a URL, expired or not.
+  virtual asio::awaitable<bool> has_url(Url url);
+
+  /// Removes what expired before `now`. @return How many responses.
+  virtual asio::awaitable<std::uint64_t> remove_expired(TimePoint now);
+
+  /// Removes everything.
+  virtual asio::awaitable<void> clear();
+
+  /// Closes the store; later operations fail with `cache_errc::closed`. Closing twice is fine.
+  virtual asio::awaitable<void> close();
+
+ protected:
+  /// For a backend that overrides every operation.
+  explicit CacheBackend(CacheOptions options) : options_(std::move(options)) {}
+
+ private:
+  std::shared_ptr<BaseCache<CachedResponse>> responses_;
+  std::shared_ptr<BaseCache<std::string>> redirects_;
+  CacheOptions options_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache
+
+#include "beast_cache/backend/impl/cache_backend.ipp"

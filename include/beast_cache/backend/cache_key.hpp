@@ -1,0 +1,31 @@
+#pragma once
+/// \file cache_key.hpp
+/// Under which key a response is stored.
+
+#include <string>
+#include <string_view>
+
+#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// The primary key of what is stored for a URL: 64 hexadecimal digits, the SHA-256 of the normalised URL.
+///
+/// GET and HEAD share it. What tells one answer from another under it (Vary, Authorization) is the variant.
+/// Source: RFC 9111 section 2 (cache key), section 4.1 (secondary key).
+std::string create_key(Url const& url);
+
+/// What keeps one user's answers apart from another's in a private cache: a keyed hash (HMAC-SHA-256) of the
+/// Authorization field under `salt`; empty when there is none.
+std::string create_principal(http::fields const& request_headers, std::string_view salt);
+
+/// What tells this stored response from the others under its primary key: a hash over its principal, its
+/// method and the request fields that its Vary names. Every part is prefixed with its length, so no two
+/// different variants share it.
+std::string create_variant(CachedResponse const& response);
+
+}  // namespace v1
+}  // namespace beast_cache

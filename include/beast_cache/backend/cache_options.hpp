@@ -1,0 +1,138 @@
+#pragma once
+/// \file cache_options.hpp
+/// What a user may choose about a cache of responses.
+
+#include <algorithm>
+#include <boost/beast/http/verb.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "beast_cache/backend/expiration.hpp"
+#include "beast_cache/backend/observer.hpp"
+#include "beast_cache/clock.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/policy/options.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// The options of `CacheBackend` and `SQLiteBackend`. Every setter returns the object, so that they can be
+/// chained.
+///
+/// How long a response is fresh is settled by the first of these that says anything: the request's own
+/// `expire_after`; the response's header fields, while `cache_control` is on; the `expire_after` given here;
+/// the heuristic of RFC 9111 section 4.2.2. None of the first three makes the cache keep what `no-store` or
+/// `private` forbids, or serve unasked what `no-cache` covers.
+///
+/// Thread safety: distinct objects: safe; shared objects: const members safe.
+class CacheOptions {
+ public:
+  CacheOptions() = default;
+
+  /// How long responses are fresh that do not say it themselves. Default: none, the heuristic decides.
+  CacheOptions& expire_after(Expiration expiration) {
+    expire_after_ = expiration;
+    return *this;
+  }
+  /// Whether Cache-Control, Expires and Pragma count. Default: true. When false, `expire_after` alone
+  /// decides.
+  CacheOptions& cache_control(bool on) {
+    rules_.cache_control(on);
+    return *this;
+  }
+  /// The caching rules in full: private or shared, heuristics, stale answers. Default: `policy::Options()`.
+  CacheOptions& rules(policy::Options rules) {
+    rules_ = rules;
+    return *this;
+  }
+  /// Only responses with these status codes are stored and read back: `allowed_codes(200, 404)`.
+  /// Default: every status that RFC 9111 lets a cache store. Redirects that are followed count as well.
+  template <class... Codes>
+  requires(sizeof...(Codes) > 0) CacheOptions& allowed_codes(Codes... codes) {
+    allowed_codes_.clear();
+    (allowed_codes_.push_back(static_cast<unsigned>(codes)), ...);
+    return *this;
+  }
+  /// Only answers to these methods are stored and read back. Default: GET and HEAD, of which it can take one
+  /// away. Errors: `std::invalid_argument` for any other method.
+  template <class... Methods>
+  requires(sizeof...(Methods) > 0) CacheOptions& allowed_methods(Methods... methods) {
+    allowed_methods_.clear();
+    (add_method(methods), ...);
+    return *this;
+  }
+  /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
+  CacheOptions& max_body_bytes(std::uint64_t bytes) {
+    max_body_bytes_ = bytes;
+    return *this;
+  }
+  /// Mixed into the hash that keeps one user's `Authorization` apart from another's. Default: a fixed text;
+  /// with a secret of your own nobody can try out passwords on a stolen file.
+  CacheOptions& salt(std::string salt) {
+    salt_ = std::move(salt);
+    return *this;
+  }
+  /// Where the time comes from. Default: `system_clock()`.
+  CacheOptions& clock(std::shared_ptr<Clock const> clock) {
+    if (!clock) throw std::invalid_argument("CacheOptions::clock: null");
+    clock_ = std::move(clock);
+    return *this;
+  }
+  /// Who is told about answers and about faults of the cache. Default: nobody.
+  CacheOptions& observer(std::shared_ptr<Observer> observer) {
+    observer_ = std::move(observer);
+    return *this;
+  }
+  /// Whether a fault of the cache fails the request. Default: false, the request goes to the origin.
+  CacheOptions& strict(bool on) {
+    strict_ = on;
+    return *this;
+  }
+
+  std::optional<Expiration> const& expire_after() const noexcept { return expire_after_; }
+  bool cache_control() const noexcept { return rules_.cache_control(); }
+  policy::Options const& rules() const noexcept { return rules_; }
+  std::vector<unsigned> const& allowed_codes() const noexcept { return allowed_codes_; }
+  std::vector<http::verb> const& allowed_methods() const noexcept { return allowed_methods_; }
+  std::uint64_t max_body_bytes() const noexcept { return max_body_bytes_; }
+  std::string const& salt() const noexcept { return salt_; }
+  std::shared_ptr<Clock const> const& clock() const noexcept { return clock_; }
+  std::shared_ptr<Observer> const& observer() const noexcept { return observer_; }
+  bool strict() const noexcept { return strict_; }
+
+  /// Whether `allowed_codes` lets this status in.
+  bool allows(unsigned status) const noexcept {
+    return allowed_codes_.empty() ||
+           std::find(allowed_codes_.begin(), allowed_codes_.end(), status) != allowed_codes_.end();
+  }
+  /// Whether `allowed_methods` lets this method in.
+  bool allows(http::verb method) const noexcept {
+    return std::find(allowed_methods_.begin(), allowed_methods_.end(), method) != allowed_methods_.end();
+  }
+
+ private:
+  void add_method(http::verb method) {
+    if (method != http::verb::get && method != http::verb::head)
+      throw std::invalid_argument(
+          "CacheOptions::allowed_methods: only answers to GET and HEAD can be stored, not to " +
+          std::string(http::to_string(method)));
+    allowed_methods_.push_back(method);
+  }
+
+  std::optional<Expiration> expire_after_;
+  policy::Options rules_;
+  std::vector<unsigned> allowed_codes_;
+  std::vector<http::verb> allowed_methods_ = std::vector<http::verb>{http::verb::get, http::verb::head};
+  std::uint64_t max_body_bytes_ = 16u << 20;
+  std::string salt_ = "beast_cache";
+  std::shared_ptr<Clock const> clock_ = system_clock();
+  std::shared_ptr<Observer> observer_;
+  bool strict_ = false;
+};
+
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,117 @@
+#pragma once
+/// \file cached_response.hpp
+/// A response together with what the cache knows about it.
+
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "beast_cache/clock.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/response.hpp"
+#include "beast_cache/policy/views.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// What the cache knows about a response: what was noted when it was stored, and how this copy was come by.
+///
+/// Thread safety: distinct objects: safe; shared objects: const members safe.
+class CacheInfo {
+ public:
+  CacheInfo() = default;
+
+  /// True when the body came out of the cache: a fresh answer, a validated one, or a stale one that stood in.
+  bool from_cache() const noexcept { return from_cache_; }
+  /// When the response was stored; none when it was not.
+  std::optional<TimePoint> created_at() const noexcept { return created_at_; }
+  /// When it stops being fresh; `TimePoint::max()` for never, none when it was not stored.
+  std::optional<TimePoint> expires() const noexcept { return expires_; }
+  /// Whether that time has come.
+  bool is_expired(TimePoint now) const noexcept { return expires_ && *expires_ <= now; }
+  /// The same by the system's clock.
+  bool is_expired() const noexcept { return is_expired(system_clock()->now()); }
+  /// How the cache handled the request: a Cache-Status member. Source: RFC 9211.
+  std::string const& cache_status() const noexcept { return cache_status_; }
+
+  // What follows is stored with the response; the session and the backends use it.
+
+  /// When the request was sent that brought or last validated the response.
+  TimePoint request_time() const noexcept { return request_time_; }
+  /// When its head arrived.
+  TimePoint response_time() const noexcept { return response_time_; }
+  /// The request's method.
+  http::verb method() const noexcept { return method_; }
+  /// The request's fields that Vary names. Source: RFC 9111 section 4.1.
+  http::fields const& vary_headers() const noexcept { return vary_headers_; }
+  /// A salted hash of the request's Authorization, empty without one; in a shared cache always empty.
+  std::string const& principal() const noexcept { return principal_; }
+  /// The request's own `expire_after`, as a time.
+  std::optional<TimePoint> expires_override() const noexcept { return override_; }
+  /// The backend's `expire_after`, as a time.
+  std::optional<TimePoint> expires_fallback() const noexcept { return fallback_; }
+
+  CacheInfo& set_from_cache(bool on) { return from_cache_ = on, *this; }
+  CacheInfo& set_created_at(std::optional<TimePoint> when) { return created_at_ = when, *this; }
+  CacheInfo& set_expires(std::optional<TimePoint> when) { return expires_ = when, *this; }
+  CacheInfo& set_cache_status(std::string text) { return cache_status_ = std::move(text), *this; }
+  CacheInfo& set_times(TimePoint request, TimePoint response) {
+    return request_time_ = request, response_time_ = response, *this;
+  }
+  CacheInfo& set_method(http::verb method) { return method_ = method, *this; }
+  CacheInfo& set_vary_headers(http::fields fields) { return vary_headers_ = std::move(fields), *this; }
+  CacheInfo& set_principal(std::string hash) { return principal_ = std::move(hash), *this; }
+  CacheInfo& set_overrides(std::optional<TimePoint> override_time, std::optional<TimePoint> fallback) {
+    return override_ = override_time, fallback_ = fallback, *this;
+  }
+
+ private:
+  bool from_cache_ = false;
+  http::verb method_ = http::verb::get;
+  std::optional<TimePoint> created_at_;
+  std::optional<TimePoint> expires_;
+  std::optional<TimePoint> override_;
+  std::optional<TimePoint> fallback_;
+  TimePoint request_time_;
+  TimePoint response_time_;
+  http::fields vary_headers_;
+  std::string principal_;
+  std::string cache_status_;
+};
+
+/// A whole response with what the cache knows about it: what a `CachedSession` answers and a `CacheBackend`
+/// stores.
+///
+/// Thread safety: distinct objects: safe, copies share the body; shared objects: const members safe.
+class CachedResponse : public Response, public CacheInfo {
+ public:
+  CachedResponse() = default;
+  CachedResponse(Response response, CacheInfo info)
+      : Response(std::move(response)), CacheInfo(std::move(info)) {}
+};
+
+/// A response with what the cache knows about it, its body still to be read.
+///
+/// Thread safety: one operation at a time.
+class CachedStream : public StreamedResponse, public CacheInfo {
+ public:
+  CachedStream() = default;
+  CachedStream(StreamedResponse response, CacheInfo info)
+      : StreamedResponse(std::move(response)), CacheInfo(std::move(info)) {}
+};
+
+/// A stored response as the rules look at it; it borrows from both.
+inline policy::StoredView view_of(ResponseHead const& head, CacheInfo const& info) noexcept {
+  policy::StoredView view(head.status(), head.headers(), info.request_time(), info.response_time());
+  view.method(info.method())
+      .vary_request_headers(info.vary_headers())
+      .expires_override(info.expires_override())
+      .expires_fallback(info.expires_fallback());
+  return view;
+}
+
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/policy/vary.hpp"
+
+// What `redirects` holds, for a URL of key K:
+//   K      the keys of its variants in `responses`, one a line, oldest first
+//   >K     the key of the URL that it redirected to in the end
+//   <K     the keys of the URLs that redirected to it, one a line
+
+namespace beast_cache {
+inline namespace v1 {
+
+namespace detail {
+
+constexpr std::size_t key_size = 64;
+
+inline std::vector<std::string> split_keys(std::string const& lines) {
+  std::vector<std::string> keys;
+  for (std::size_t at = 0; at + key_size <= lines.size(); at += key_size + 1)
+    keys.push_back(lines.substr(at, key_size));
+  return keys;
+}
+
+inline std::string join_keys(std::vector<std::string> const& keys) {
+  std::string lines;
+  for (auto const& key : keys) lines.append(key).push_back('\n');
+  return lines;
+}
+
+/// Moves `key` to the end of the list. @return What has to go for the list to stay within `most`.
+inline std::vector<std::string> push_key(std::vector<std::string>& keys, std::string const& key,
+                                         std::size_t most) {
+  std::erase(keys, key);
+  keys.push_back(key);
+  std::vector<std::string> dropped;
+  if (keys.size() > most) {
+    auto const end = keys.end() - static_cast<std::ptrdiff_t>(most);
+    dropped.assign(keys.begin(), end);
+    keys.erase(keys.begin(), end);
+  }
+  return dropped;
+}
+
+}  // namespace detail
+
+inline bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) const noexcept {
+  bool const method_serves =
+      info.method() == method_ || (method_ == http::verb::head && info.method() == http::verb::get);
+  return method_serves && info.principal() == principal_ &&
+         policy::vary_matches(headers, info.vary_headers(), headers_);
+}
+
+inline CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
+                                  std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options)
+    : responses_(std::move(responses)), redirects_(std::move(redirects)), options_(std::move(options)) {
+  if (!responses_ || !redirects_)
+    throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
+}
+
+inline asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
+  Lookup found;
+  std::optional<std::string> list = co_await redirects_->read(query.key());
+  if (!list) co_return found;
+  std::vector<std::string> variants = detail::split_keys(*list);
+  auto stored = co_await responses_->read_many(std::move(variants));
+  for (auto newest = stored.rbegin(); newest != stored.rend(); ++newest) {
+    if (!*newest) continue;
+    if (query.matches((*newest)->headers(), **newest)) {
+      found.select(std::move(**newest));
+      break;
+    }
+    found.set_other_variants();
+  }
+  co_return found;
+}
+
+inline asio::awaitable<void> CacheBackend::store(CachedResponse response) {
+  std::string const key = create_key(response.url());
+  std::string const variant = create_variant(response);
+  co_await responses_->write(variant, std::move(response));
+  std::optional<std::string> list = co_await redirects_->read(key);
+  std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
+  std::vector<std::string> dropped = detail::push_key(variants, variant, max_variants);
+  co_await redirects_->write(key, detail::join_keys(variants));
+  if (!dropped.empty()) co_await responses_->bulk_remove(std::move(dropped));
+}
+
+inline asio::awaitable<bool> CacheBackend::freshen(CachedResponse response) {
+  std::string const variant = create_variant(response);
+  bool const there = co_await responses_->contains(variant);
+  if (there) co_await responses_->write(variant, std::move(response));
+  co_return there;
+}
+
+inline asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
+  std::string const from_key = create_key(from);
+  std::string const to_key = create_key(to);
+  co_await redirects_->write('>' + from_key, to_key);
+  std::optional<std::string> list = co_await redirects_->read('<' + to_key);
+  std::vector<std::string> sources = detail::split_keys(list.value_or(std::string()));
+  static_cast<void>(detail::push_key(sources, from_key, max_variants));
+  co_await redirects_->write('<' + to_key, detail::join_keys(sources));
+}
+
+inline asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
+  std::string const key = create_key(url);
+  std::optional<std::string> list = co_await redirects_->pop(key);
+  std::size_t removed = 0;
+  if (list) {
+    std::vector<std::string> variants = detail::split_keys(*list);
+    removed = co_await responses_->bulk_remove(std::move(variants));
+  }
+  std::optional<std::string> sources = co_await redirects_->pop('<' + key);
+  if (sources) {
+    std::vector<std::string> aliases = detail::split_keys(*sources);
+    for (auto& alias : aliases) alias.insert(0, 1, '>');
+    co_await redirects_->bulk_remove(std::move(aliases));
+  }
+  co_return removed > 0;
+}
+
+inline asio::awaitable<bool> CacheBackend::has_url(Url url) {
+  std::string key = create_key(url);
+  std::optional<std::string> const target = co_await redirects_->read('>' + key);
+  if (target) key = *target;
+  std::optional<std::string> list = co_await redirects_->read(key);
+  if (!list) co_return false;
+  std::vector<std::string> variants = detail::split_keys(*list);
+  std::vector<bool> const there = co_await responses_->contains_many(std::move(variants));
+  co_return std::find(there.begin(), there.end(), true) != there.end();
+}
+
+inline asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now) {
+  std::uint64_t removed = 0;
+  auto entries = responses_->entries();
+  for (;;) {
+    auto batch = co_await entries.next_batch();
+    if (batch.empty()) break;
+    std::vector<std::string> expired;
+    for (auto const& [key, response] : batch)
+      if (response.is_expired(now)) expired.push_back(key);
+    if (!expired.empty()) removed += co_await responses_->bulk_remove(std::move(expired));
+  }
+  co_return removed;
+}
+
+inline asio::awaitable<void> CacheBackend::clear() {
+  co_await responses_->clear();
+  co_await redirects_->clear();
+}
+
+inline asio::awaitable<void> CacheBackend::close() {
+  co_await responses_->close();
+  co_await redirects_->close();
+}
+
+}  // namespace v1
+}  // namespace beast_cache

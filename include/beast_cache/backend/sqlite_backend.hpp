@@ -1,0 +1,59 @@
+#pragma once
+/// \file sqlite_backend.hpp
+/// Responses in one SQLite file, in tables that a person can read.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/storage/sqlite_options.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// A `CacheBackend` in one SQLite file: `SQLiteBackend{"demo"}` keeps responses in `demo.sqlite`.
+///
+/// Tables `responses` (one row a variant, the body as it came) and `redirects`; see `docs` in the source of
+/// `src/backend/sqlite_schema.hpp` for each column. Every row carries a checksum that is verified before it
+/// is used: a damaged one is removed and counts as a miss. Each operation is one transaction and one thread
+/// hop.
+///
+/// It is a handle: copies share the file and its threads. Nothing touches the disk before the first
+/// operation.
+///
+/// Errors: `SQLiteError` and `Error` with a `cache_errc`, naming the file.
+/// Cancellation: all types. What had not begun is skipped; a store that was cancelled is either done or not.
+/// Executor and hops: one hop to the file's threads and one back to the caller's executor for each operation.
+/// Thread safety: all operations may be called from any thread at any time.
+class SQLiteBackend final : public CacheBackend {
+ public:
+  /// @param cache_name The file, by the same rule as `SQLiteCache`: `.sqlite` is appended to a name without
+  /// an
+  ///   extension, `~` is expanded, `:memory:` is a database in memory.
+  /// Errors: `std::invalid_argument` for a name or options that can't be used.
+  explicit SQLiteBackend(std::string cache_name, CacheOptions options = CacheOptions(),
+                         SQLiteOptions storage = SQLiteOptions());
+  ~SQLiteBackend() override;
+
+  asio::awaitable<Lookup> lookup(LookupQuery query) override;
+  asio::awaitable<void> store(CachedResponse response) override;
+  asio::awaitable<bool> freshen(CachedResponse response) override;
+  asio::awaitable<void> store_alias(Url from, Url to) override;
+  asio::awaitable<bool> remove_with_aliases(Url url) override;
+  asio::awaitable<bool> has_url(Url url) override;
+  asio::awaitable<std::uint64_t> remove_expired(TimePoint now) override;
+  asio::awaitable<void> clear() override;
+  asio::awaitable<void> close() override;
+
+  /// The file, as it was resolved from the name.
+  std::string const& path() const noexcept;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache
