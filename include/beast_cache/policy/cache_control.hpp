@@ -1,0 +1,283 @@
+#pragma once
+/// \file cache_control.hpp
+/// The directives of Cache-Control, read once into a small value.
+///
+/// The reading fails closed: what forbids is honoured however it is written (odd case, stray quotes, a
+/// semicolon for a comma, an argument where none belongs); what permits must be well formed. Where a
+/// directive appears more than once, the stricter one counts. A max-age without a valid number counts as 0
+/// (RFC 9111 section 4.2.1: stale).
+
+#include <boost/beast/http/fields.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/policy/field_values.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace policy {
+namespace detail {
+
+/// One directive as it stands in the field.
+class Directive {
+ public:
+  std::string_view name;
+  std::string_view argument;  ///< without its quotes, escapes left in
+  bool has_argument = false;
+  bool quoted = false;
+  bool clean = true;  ///< written as the grammar says
+};
+
+/// Calls `f(directive)` for each directive of one line, from malformed ones too: a character that can't
+/// stand where it does ends the directive before it, and both are marked as not clean.
+///
+/// Complexity: linear. An unclosed quote is taken as a stray character, so that it can't hide what follows;
+/// since a later quote would have closed it, the rest of the line is searched in vain once at most.
+template <class F>
+constexpr void for_each_directive(std::string_view line, F&& f) {
+  std::size_t at = 0;
+  bool after_junk = false;
+  auto const skip_spaces = [&] {
+    while (at < line.size() && is_space(line[at])) ++at;
+  };
+  while (at < line.size()) {
+    if (line[at] == ',' || is_space(line[at])) {
+      if (line[at] == ',') after_junk = false;
+      ++at;
+      continue;
+    }
+    if (!is_tchar(line[at])) {
+      after_junk = true;
+      ++at;
+      continue;
+    }
+    Directive d;
+    d.clean = !after_junk;
+    auto const start = at;
+    while (at < line.size() && is_tchar(line[at])) ++at;
+    d.name = line.substr(start, at - start);
+    auto const name_end = at;
+    skip_spaces();
+    if (at < line.size() && line[at] == '=') {
+      d.has_argument = true;
+      ++at;
+      if (at - 1 != name_end) d.clean = false;
+      if (at < line.size() && is_space(line[at])) d.clean = false;
+      skip_spaces();
+      std::size_t close = at + 1;
+      bool const open = at < line.size() && line[at] == '"';
+      if (open) {
+        while (close < line.size() && line[close] != '"') close += line[close] == '\\' ? 2 : 1;
+      }
+      if (open && close < line.size()) {
+        d.quoted = true;
+        d.argument = line.substr(at + 1, close - at - 1);
+        at = close + 1;
+      } else {
+        auto const begin = at;
+        while (at < line.size() && is_tchar(line[at])) ++at;
+        d.argument = line.substr(begin, at - begin);
+        if (d.argument.empty()) d.clean = false;
+      }
+      skip_spaces();
+    }
+    after_junk = at < line.size() && line[at] != ',';
+    if (after_junk) d.clean = false;
+    f(static_cast<Directive const&>(d));
+  }
+}
+
+/// Fields without which a stored response can't be judged or read: they can't be taken out of it.
+inline bool is_essential(std::string_view name) noexcept {
+  switch (http::string_to_field(name)) {
+    case http::field::age:
+    case http::field::cache_control:
+    case http::field::content_encoding:
+    case http::field::content_length:
+    case http::field::content_range:
+    case http::field::content_type:
+    case http::field::date:
+    case http::field::etag:
+    case http::field::expires:
+    case http::field::last_modified:
+    case http::field::vary:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Whether an argument of no-cache or private is a list of fields that can be left out.
+inline bool is_field_list(Directive const& d) noexcept {
+  // RFC 9111 section 5.2.2.4: the list is a quoted string. Anything else is read as the unqualified form.
+  if (!d.clean || !d.quoted) return false;
+  bool any = false;
+  return for_each_member(d.argument,
+                         [&](std::string_view name) {
+                           any = true;
+                           return is_token(name) && !is_essential(name);
+                         }) &&
+         any;
+}
+
+}  // namespace detail
+
+/// The directives of a request or of a response.
+///
+/// Source: RFC 9111 section 5.2; RFC 5861; RFC 8246.
+class CacheControl {
+ public:
+  using Delta = std::optional<std::chrono::seconds>;
+
+  CacheControl() = default;
+  /// Reads all lines of Cache-Control.
+  explicit CacheControl(http::fields const& fields) noexcept {
+    auto const range = fields.equal_range(http::field::cache_control);
+    for (auto it = range.first; it != range.second; ++it) add(it->value());
+  }
+
+  /// Reads one more line.
+  void add(std::string_view line) noexcept {
+    present_ = true;
+    detail::for_each_directive(line, [this](detail::Directive const& d) { add(d); });
+  }
+
+  bool present() const noexcept { return present_; }
+  bool no_store() const noexcept { return has(flag_no_store); }
+  /// no-cache without a usable list of fields: it counts for the whole response.
+  bool no_cache() const noexcept { return has(flag_no_cache); }
+  /// no-cache with a list of fields, and only so. See `for_each_listed_field`.
+  bool no_cache_fields() const noexcept { return has(flag_no_cache_fields) && !no_cache(); }
+  /// private without a usable list of fields.
+  bool is_private() const noexcept { return has(flag_private); }
+  bool private_fields() const noexcept { return has(flag_private_fields) && !is_private(); }
+  bool is_public() const noexcept { return has(flag_public); }
+  bool must_revalidate() const noexcept { return has(flag_must_revalidate); }
+  bool proxy_revalidate() const noexcept { return has(flag_proxy_revalidate); }
+  bool must_understand() const noexcept { return has(flag_must_understand); }
+  /// A well-formed must-understand, which may set no-store aside.
+  bool must_understand_clean() const noexcept { return has(flag_must_understand_clean); }
+  bool only_if_cached() const noexcept { return has(flag_only_if_cached); }
+  /// max-stale, with a limit (`max_stale()`) or without one.
+  bool has_max_stale() const noexcept { return has(flag_max_stale); }
+
+  Delta const& max_age() const noexcept { return max_age_; }
+  Delta const& s_maxage() const noexcept { return s_maxage_; }
+  Delta const& max_stale() const noexcept { return max_stale_; }
+  Delta const& min_fresh() const noexcept { return min_fresh_; }
+  Delta const& stale_while_revalidate() const noexcept { return stale_while_revalidate_; }
+  Delta const& stale_if_error() const noexcept { return stale_if_error_; }
+
+ private:
+  enum Flag : unsigned {
+    flag_no_store = 1,
+    flag_no_cache = 1 << 1,
+    flag_no_cache_fields = 1 << 2,
+    flag_private = 1 << 3,
+    flag_private_fields = 1 << 4,
+    flag_public = 1 << 5,
+    flag_must_revalidate = 1 << 6,
+    flag_proxy_revalidate = 1 << 7,
+    flag_must_understand = 1 << 8,
+    flag_must_understand_clean = 1 << 9,
+    flag_only_if_cached = 1 << 10,
+    flag_max_stale = 1 << 11
+  };
+
+  bool has(Flag f) const noexcept { return (flags_ & f) != 0; }
+  void set(Flag f) noexcept { flags_ |= f; }
+
+  static Delta number(detail::Directive const& d) noexcept {
+    // RFC 9111 section 5.2: both the token and the quoted form of an argument are accepted.
+    return d.clean && d.has_argument ? detail::parse_delta(d.argument) : std::nullopt;
+  }
+  static void lower(Delta& to, std::chrono::seconds value) noexcept {
+    if (!to || value < *to) to = value;
+  }
+  static void raise(Delta& to, std::chrono::seconds value) noexcept {
+    if (!to || value > *to) to = value;
+  }
+
+  void add(detail::Directive const& d) noexcept {
+    using detail::iequals;
+    constexpr std::chrono::seconds zero{0};
+    switch (d.name.size()) {
+      case 6:
+        if (iequals(d.name, "public") && d.clean) set(flag_public);
+        break;
+      case 7:
+        if (iequals(d.name, "max-age")) lower(max_age_, number(d).value_or(zero));
+        if (iequals(d.name, "private")) set(detail::is_field_list(d) ? flag_private_fields : flag_private);
+        break;
+      case 8:
+        if (iequals(d.name, "no-store")) set(flag_no_store);
+        if (iequals(d.name, "no-cache")) set(detail::is_field_list(d) ? flag_no_cache_fields : flag_no_cache);
+        if (iequals(d.name, "s-maxage")) lower(s_maxage_, number(d).value_or(zero));
+        break;
+      case 9:
+        if (iequals(d.name, "min-fresh")) {
+          raise(min_fresh_, number(d).value_or(std::chrono::seconds{detail::max_delta}));
+        }
+        if (iequals(d.name, "max-stale")) add_max_stale(d);
+        break;
+      case 14:
+        if (iequals(d.name, "only-if-cached") && d.clean) set(flag_only_if_cached);
+        if (iequals(d.name, "stale-if-error")) lower(stale_if_error_, number(d).value_or(zero));
+        break;
+      case 15:
+        if (iequals(d.name, "must-revalidate")) set(flag_must_revalidate);
+        if (iequals(d.name, "must-understand")) {
+          set(flag_must_understand);
+          if (d.clean) set(flag_must_understand_clean);
+        }
+        break;
+      case 16:
+        if (iequals(d.name, "proxy-revalidate")) set(flag_proxy_revalidate);
+        break;
+      case 22:
+        if (iequals(d.name, "stale-while-revalidate")) {
+          lower(stale_while_revalidate_, number(d).value_or(zero));
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  void add_max_stale(detail::Directive const& d) noexcept {
+    if (!d.clean) return;
+    if (!d.has_argument) return set(flag_max_stale);
+    if (auto const limit = number(d)) {
+      set(flag_max_stale);
+      lower(max_stale_, *limit);
+    }
+  }
+
+  Delta max_age_, s_maxage_, max_stale_, min_fresh_, stale_while_revalidate_, stale_if_error_;
+  unsigned flags_ = 0;
+  bool present_ = false;
+};
+
+/// Calls `f(name)` for each field that the qualified no-cache or private directives list.
+///
+/// @param directive "no-cache" or "private". `f` returns false to stop.
+/// @return false when `f` stopped it.
+template <class F>
+bool for_each_listed_field(http::fields const& fields, std::string_view directive, F&& f) {
+  bool go_on = true;
+  auto const range = fields.equal_range(http::field::cache_control);
+  for (auto it = range.first; it != range.second; ++it) {
+    detail::for_each_directive(std::string_view{it->value()}, [&](detail::Directive const& d) {
+      if (!go_on || !detail::iequals(d.name, directive) || !detail::is_field_list(d)) return;
+      go_on = detail::for_each_member(d.argument, f);
+    });
+  }
+  return go_on;
+}
+
+}  // namespace policy
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,212 @@
+#pragma once
+/// \file storability.hpp
+/// Which responses may be stored, and which of their fields.
+///
+/// That a response is complete is for the one who reads its body to know: an incomplete one is never stored
+/// (RFC 9111 section 3.3).
+/// Source: RFC 9111 sections 3, 3.1, 3.5 and 5.2.2.
+
+#include <boost/beast/http/fields.hpp>
+#include <cstdint>
+#include <string_view>
+
+#include "beast_cache/clock.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/date.hpp"
+#include "beast_cache/policy/cache_control.hpp"
+#include "beast_cache/policy/freshness.hpp"
+#include "beast_cache/policy/options.hpp"
+#include "beast_cache/policy/request_facts.hpp"
+#include "beast_cache/policy/vary.hpp"
+#include "beast_cache/policy/views.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace policy {
+
+/// Whether a response may be stored, and if not, why.
+enum class Storability : std::uint8_t {
+  storable,
+  method,             ///< neither GET nor HEAD
+  request_bypasses,   ///< the request has Range, preconditions, Upgrade or a method override
+  request_no_store,   ///< the request's no-store
+  status,             ///< not final, or 304
+  partial,            ///< 206, or a Content-Range
+  not_understood,     ///< must-understand, and this cache does not know the status
+  response_no_store,  ///< the response's no-store
+  is_private,         ///< private, in a shared cache
+  authorization,      ///< the request has Authorization, in a shared cache, and nothing permits it
+  set_cookie,         ///< Set-Cookie without an explicit lifetime, in a shared cache
+  no_lifetime,        ///< nothing explicit, and the status is not heuristically cacheable
+  vary_everything,    ///< `Vary: *`, or a Vary that can't be read
+  malformed           ///< Connection names a field that the rules need
+};
+
+/// The name of the reason, in words for `Cache-Status`.
+constexpr std::string_view to_string(Storability s) noexcept {
+  switch (s) {
+    case Storability::storable:
+      return "storable";
+    case Storability::method:
+      return "method";
+    case Storability::request_bypasses:
+      return "request bypasses";
+    case Storability::request_no_store:
+      return "request no-store";
+    case Storability::status:
+      return "status";
+    case Storability::partial:
+      return "partial";
+    case Storability::not_understood:
+      return "must-understand";
+    case Storability::response_no_store:
+      return "no-store";
+    case Storability::is_private:
+      return "private";
+    case Storability::authorization:
+      return "authorization";
+    case Storability::set_cookie:
+      return "set-cookie";
+    case Storability::no_lifetime:
+      return "no lifetime";
+    case Storability::vary_everything:
+      return "vary *";
+    case Storability::malformed:
+      return "malformed";
+  }
+  return "";
+}
+
+/// Whether this cache knows what a status code asks of caches.
+constexpr bool is_understood(unsigned status) noexcept {
+  if (is_heuristically_cacheable(status)) return true;
+  switch (status) {
+    case 201:
+    case 202:
+    case 205:
+    case 302:
+    case 303:
+    case 307:
+    case 400:
+    case 401:
+    case 402:
+    case 403:
+    case 406:
+    case 407:
+    case 408:
+    case 409:
+    case 411:
+    case 412:
+    case 413:
+    case 415:
+    case 416:
+    case 417:
+    case 421:
+    case 422:
+    case 426:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+    case 505:
+      return true;
+    default:
+      return false;
+  }
+}
+
+namespace detail {
+
+/// What of Cache-Control forbids or permits to keep a response in this cache.
+inline Storability directives_allow(CacheControl const& cc, unsigned status,
+                                    Options const& options) noexcept {
+  // RFC 9111 section 5.2.2.3: a cache that understands the status sets no-store aside.
+  if (cc.must_understand() && !is_understood(status)) return Storability::not_understood;
+  if (cc.no_store() && !cc.must_understand_clean()) return Storability::response_no_store;
+  if (options.shared() && cc.is_private()) return Storability::is_private;
+  return Storability::storable;
+}
+
+inline bool connection_lists_essential(http::fields const& response) noexcept {
+  return !for_each_member(response, http::field::connection,
+                          [](std::string_view name) { return !is_essential(name); });
+}
+
+}  // namespace detail
+
+/// Whether the response to this request may be stored.
+///
+/// @param request as the caller made it, without preconditions that the cache added.
+/// @param has_user_expiry whether the user has set an expiry, which stands in for an explicit lifetime.
+/// Source: RFC 9111 section 3.
+inline Storability storability(RequestView const& request, unsigned status, http::fields const& response,
+                               Options const& options, bool has_user_expiry = false) noexcept {
+  if (!detail::is_cacheable_method(request.method())) return Storability::method;
+  detail::RequestFacts const facts{request.headers()};
+  if (facts.range || facts.conditional || facts.upgrade || facts.method_override) {
+    return Storability::request_bypasses;
+  }
+  if (status < 200 || status > 599 || status == 304) return Storability::status;
+  if (status == 206 || response.count(http::field::content_range) != 0) return Storability::partial;
+  if (detail::connection_lists_essential(response)) return Storability::malformed;
+  if (varies_on_everything(response)) return Storability::vary_everything;
+
+  CacheControl const cc = options.cache_control() ? CacheControl{response} : CacheControl{};
+  bool const explicit_lifetime = options.cache_control() && has_explicit_lifetime(response, cc, options);
+  if (options.cache_control()) {
+    if (facts.cache_control.no_store()) return Storability::request_no_store;
+    auto const verdict = detail::directives_allow(cc, status, options);
+    if (verdict != Storability::storable) return verdict;
+  }
+  if (options.shared()) {
+    // RFC 9111 section 3.5.
+    if (facts.authorization && !cc.must_revalidate() && !cc.is_public() && !cc.s_maxage()) {
+      return Storability::authorization;
+    }
+    // RFC 9111 section 7.3: without an explicit lifetime the cookie was hardly meant for several users.
+    if (!options.strip_set_cookie() && response.count(http::field::set_cookie) != 0 && !explicit_lifetime) {
+      return Storability::set_cookie;
+    }
+  }
+  bool const marked = cc.is_public() || (!options.shared() && (cc.is_private() || cc.private_fields()));
+  if (!explicit_lifetime && !marked && !has_user_expiry && !is_heuristically_cacheable(status)) {
+    return Storability::no_lifetime;
+  }
+  return Storability::storable;
+}
+
+/// `storability(...) == Storability::storable`.
+inline bool is_storable(RequestView const& request, unsigned status, http::fields const& response,
+                        Options const& options, bool has_user_expiry = false) noexcept {
+  return storability(request, status, response, options, has_user_expiry) == Storability::storable;
+}
+
+/// The fields to store: all of them, in their order and byte for byte, but for those that concern one
+/// connection or one proxy, and those that qualified directives take out. Date is added where it is absent.
+///
+/// Errors: throws only what memory throws.
+/// Source: RFC 9111 sections 3.1, 5.2.2.4 and 5.2.2.7; RFC 9110 sections 6.6.1 and 7.6.1.
+inline http::fields storable_fields(http::fields const& response, Options const& options,
+                                    TimePoint response_time) {
+  http::fields stored = response;
+  auto const drop = [&stored](std::string_view name) { return stored.erase(name), true; };
+  detail::for_each_member(response, http::field::connection, drop);
+  for (auto const name :
+       {http::field::connection, http::field::proxy_connection, http::field::keep_alive, http::field::te,
+        http::field::trailer, http::field::transfer_encoding, http::field::upgrade,
+        http::field::proxy_authenticate, http::field::proxy_authorization}) {
+    stored.erase(name);
+  }
+  stored.erase("Proxy-Authentication-Info");
+  if (options.cache_control()) {
+    for_each_listed_field(response, "no-cache", drop);
+    if (options.shared()) for_each_listed_field(response, "private", drop);
+  }
+  if (options.strip_set_cookie()) stored.erase(http::field::set_cookie);
+  if (stored.count(http::field::date) == 0) stored.set(http::field::date, format_http_date(response_time));
+  return stored;
+}
+
+}  // namespace policy
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,123 @@
+#pragma once
+/// \file validation.hpp
+/// Asking the origin whether a stored response still holds, and what a 304 changes in it.
+///
+/// Source: RFC 9111 sections 3.2 and 4.3; RFC 9110 sections 8.8 and 13.1.
+
+#include <boost/beast/http/fields.hpp>
+#include <optional>
+#include <string_view>
+
+#include "beast_cache/clock.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/date.hpp"
+#include "beast_cache/policy/field_values.hpp"
+#include "beast_cache/policy/options.hpp"
+#include "beast_cache/policy/storability.hpp"
+#include "beast_cache/policy/views.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace policy {
+namespace detail {
+
+/// An entity tag with its quotes. One that is malformed, or that contradicts another line, is none.
+class EntityTag {
+ public:
+  explicit EntityTag(http::fields const& headers) noexcept {
+    auto const text = single_value(headers, http::field::etag);
+    if (!text) return;
+    bool const weak = text->substr(0, 2) == "W/";
+    auto const opaque = text->substr(weak ? 2 : 0);
+    if (opaque.size() < 2 || opaque.front() != '"' || opaque.back() != '"') return;
+    for (char const c : opaque.substr(1, opaque.size() - 2)) {
+      auto const u = static_cast<unsigned char>(c);
+      if (u < 0x21 || u == 0x22 || u == 0x7f) return;  // RFC 9110 section 8.8.3: etagc
+    }
+    text_ = *text;
+    opaque_ = opaque;
+    weak_ = weak;
+  }
+
+  explicit operator bool() const noexcept { return !text_.empty(); }
+  bool is_strong() const noexcept { return !text_.empty() && !weak_; }
+  std::string_view text() const noexcept { return text_; }
+  std::string_view opaque() const noexcept { return opaque_; }
+
+ private:
+  std::string_view text_;
+  std::string_view opaque_;
+  bool weak_ = false;
+};
+
+/// Last-Modified as it stands, where it is a date.
+inline std::optional<std::string_view> last_modified(http::fields const& headers, TimePoint now) noexcept {
+  auto const text = single_value(headers, http::field::last_modified);
+  return text && parse_http_date(*text, now) ? text : std::nullopt;
+}
+
+}  // namespace detail
+
+/// Whether there is something to validate a stored response with.
+inline bool has_validator(StoredView const& stored) noexcept {
+  return detail::EntityTag{stored.headers()} ||
+         detail::last_modified(stored.headers(), stored.response_time());
+}
+
+/// Makes a copy of the caller's request conditional on the stored response.
+///
+/// Source: RFC 9111 section 4.3.1; RFC 9110 sections 13.1.2 and 13.1.3. Both validators are sent: a server
+/// that knows entity tags ignores the date.
+inline void add_validators(http::fields& request, StoredView const& stored) {
+  if (detail::EntityTag const tag{stored.headers()}) request.set(http::field::if_none_match, tag.text());
+  if (auto const date = detail::last_modified(stored.headers(), stored.response_time())) {
+    request.set(http::field::if_modified_since, *date);
+  }
+}
+
+/// Whether a 304 that answers `add_validators`' request speaks of this stored response. When it does not, the
+/// stored response must neither be served nor freshened, and the request is repeated without validators.
+///
+/// A 304 without any validator is taken to speak of the one response whose validators were sent.
+/// Source: RFC 9111 section 4.3.3; RFC 9110 section 8.8.3.2 (comparison).
+inline bool validates(StoredView const& stored, http::fields const& not_modified) noexcept {
+  detail::EntityTag const theirs{not_modified};
+  detail::EntityTag const ours{stored.headers()};
+  if (theirs) {
+    // A strong validator selects only what has the same strong one; a weak one is compared weakly.
+    if (theirs.is_strong() && !ours.is_strong()) return false;
+    return ours && theirs.opaque() == ours.opaque();
+  }
+  if (not_modified.count(http::field::etag) != 0) return false;
+  auto const date = detail::single_value(not_modified, http::field::last_modified);
+  if (!date) return not_modified.count(http::field::last_modified) == 0;
+  return date == detail::single_value(stored.headers(), http::field::last_modified);
+}
+
+/// The fields of a stored response after a 304 that `validates` it.
+///
+/// Every field of the 304 replaces the stored lines of that name, but for those that describe the stored body
+/// (Content-Length, Content-Encoding, Content-Range) and those that are never stored. The caller takes the
+/// 304's request and response times over into the entry, and asks again whether the result is storable: the
+/// 304 may have brought no-store or another Vary.
+/// Errors: throws only what memory throws.
+/// Source: RFC 9111 section 3.2.
+inline http::fields freshened(http::fields const& stored, http::fields const& not_modified,
+                              Options const& options, TimePoint response_time) {
+  // Date comes from the 304, or is the time of its arrival; the stored one would make the entry old at once.
+  http::fields update = storable_fields(not_modified, options, response_time);
+  update.erase(http::field::content_length);
+  update.erase(http::field::content_encoding);
+  update.erase(http::field::content_range);
+  http::fields result = stored;
+  // The stored Age belongs to the response that the 304 replaces.
+  result.erase(http::field::age);
+  for (auto const& f : update) result.erase(f.name_string());
+  for (auto const& f : update) result.insert(f.name(), f.name_string(), f.value());
+  // The directives that hold now may take out fields that the old ones kept.
+  return storable_fields(result, options, response_time);
+}
+
+}  // namespace policy
+}  // namespace v1
+}  // namespace beast_cache
