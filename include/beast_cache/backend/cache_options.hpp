@@ -49,8 +49,10 @@ class CacheOptions {
     rules_ = rules;
     return *this;
   }
-  /// Only responses with these status codes are stored and read back: `allowed_codes(200, 404)`.
-  /// Default: every status that RFC 9111 lets a cache store. Redirects that are followed count as well.
+  /// Only responses with these status codes are stored and read back: `allowed_codes(200, 404)`; beside them
+  /// the redirects that are followed. An error status that is named here may be kept for `expire_after`, too;
+  /// without that only its own header fields can give it a lifetime. Default: every status that RFC 9111 lets
+  /// a cache store.
   template <class... Codes>
   requires(sizeof...(Codes) > 0) CacheOptions& allowed_codes(Codes... codes) {
     allowed_codes_.clear();
@@ -93,6 +95,12 @@ class CacheOptions {
     return *this;
   }
 
+  /// Whether closing a session closes the backend too. Default: true.
+  CacheOptions& autoclose(bool on) {
+    autoclose_ = on;
+    return *this;
+  }
+
   std::optional<Expiration> const& expire_after() const noexcept { return expire_after_; }
   bool cache_control() const noexcept { return rules_.cache_control(); }
   policy::Options const& rules() const noexcept { return rules_; }
@@ -103,6 +111,7 @@ class CacheOptions {
   std::shared_ptr<Clock const> const& clock() const noexcept { return clock_; }
   std::shared_ptr<Observer> const& observer() const noexcept { return observer_; }
   bool strict() const noexcept { return strict_; }
+  bool autoclose() const noexcept { return autoclose_; }
 
   /// Whether `allowed_codes` lets this status in.
   bool allows(unsigned status) const noexcept {
@@ -132,6 +141,7 @@ class CacheOptions {
   std::shared_ptr<Clock const> clock_ = system_clock();
   std::shared_ptr<Observer> observer_;
   bool strict_ = false;
+  bool autoclose_ = true;
 };
 
 }  // namespace v1

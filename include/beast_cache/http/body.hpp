@@ -2,6 +2,7 @@
 /// \file body.hpp
 /// Bodies as streams: a `BodyReader` is read to its end once, a `Body` can be opened for that.
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/fields.hpp>
@@ -68,6 +69,8 @@ class StringReader final : public BodyReader {
     co_return copied;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return text_->size() - position_; }
+  /// The whole text, whatever of it has been read.
+  std::shared_ptr<std::string const> const& text() const noexcept { return text_; }
   std::optional<std::string> take_buffered() override {
     std::string rest = text_->substr(position_);
     position_ = text_->size();
@@ -147,37 +150,48 @@ class Body {
   bool repeatable_ = true;
 };
 
+namespace detail {
+
+inline void check_body_limit(std::uint64_t size, std::uint64_t limit) {
+  if (size > limit)
+    throw Error(http_errc::body_limit, "body of more than " + std::to_string(limit) + " bytes");
+}
+
+/// `read_all` for a reader that the caller keeps.
+inline asio::awaitable<std::string> read_rest(BodyReader& reader, std::uint64_t limit) {
+  auto buffered = reader.take_buffered();
+  if (buffered) {
+    check_body_limit(buffered->size(), limit);
+    co_return std::move(*buffered);
+  }
+  std::uint64_t const expected = reader.remaining().value_or(16384);
+  if (reader.remaining()) check_body_limit(expected, limit);
+  // A length that the peer announced is a hint: memory is taken as the bytes arrive.
+  constexpr std::uint64_t largest_hint = 1u << 20;
+  std::string text;
+  std::size_t filled = 0;
+  text.resize(static_cast<std::size_t>(std::min(expected, largest_hint)) + 1);
+  for (;;) {
+    if (filled == text.size()) text.resize(text.size() * 2);
+    std::size_t const count =
+        co_await reader.read_some(asio::buffer(text.data() + filled, text.size() - filled));
+    if (count == 0) break;
+    filled += count;
+    check_body_limit(filled, limit);
+  }
+  text.resize(filled);
+  co_return text;
+}
+
+}  // namespace detail
+
 /// Reads a body to its end.
 /// @param limit The most bytes to accept.
 /// Errors: `http_errc::body_limit` when there are more; whatever the reader throws.
 /// Cancellation: as the reader's.
 inline asio::awaitable<std::string> read_all(
     std::unique_ptr<BodyReader> reader, std::uint64_t limit = std::numeric_limits<std::uint64_t>::max()) {
-  auto buffered = reader->take_buffered();
-  if (buffered) {
-    if (buffered->size() > limit)
-      throw Error(http_errc::body_limit, "body of " + std::to_string(buffered->size()) + " bytes");
-    co_return std::move(*buffered);
-  }
-  auto const expected = reader->remaining();
-  if (expected && *expected > limit)
-    throw Error(http_errc::body_limit, "body of " + std::to_string(*expected) + " bytes");
-  // A length that the peer announced is a hint: memory is taken as the bytes arrive.
-  constexpr std::uint64_t largest_hint = 1u << 20;
-  std::string text;
-  std::size_t filled = 0;
-  text.resize(static_cast<std::size_t>(std::min(expected.value_or(16384), largest_hint)) + 1);
-  for (;;) {
-    if (filled == text.size()) text.resize(text.size() * 2);
-    std::size_t const count =
-        co_await reader->read_some(asio::buffer(text.data() + filled, text.size() - filled));
-    if (count == 0) break;
-    filled += count;
-    if (filled > limit)
-      throw Error(http_errc::body_limit, "body of more than " + std::to_string(limit) + " bytes");
-  }
-  text.resize(filled);
-  co_return text;
+  co_return co_await detail::read_rest(*reader, limit);
 }
 
 }  // namespace v1

@@ -32,6 +32,10 @@ class HttpClient {
   /// Cancellation: all types; the connection is closed.
   virtual asio::awaitable<StreamedResponse> send(Request request) = 0;
 
+  /// Adds the header fields that this client sends by default and the caller has not set, so that a cache in
+  /// front judges `Vary` by what the origin will see. `send` adds them as well.
+  virtual void prepare(Request& request) const { static_cast<void>(request); }
+
   /// Gives up what the client holds (idle connections, files). Requests under way end with
   /// `http_errc::closed` or complete; later ones fail with `http_errc::closed`. Closing twice is fine.
   virtual asio::awaitable<void> close() { co_return; }

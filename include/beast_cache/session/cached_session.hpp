@@ -1,0 +1,123 @@
+#pragma once
+/// \file cached_session.hpp
+/// An HTTP session that answers from its cache whenever RFC 9111 allows it.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <concepts>
+#include <memory>
+#include <utility>
+
+#include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/config.hpp"
+#include "beast_cache/session/cache_directives.hpp"
+#include "beast_cache/session/client_session.hpp"
+#include "beast_cache/session/http_client.hpp"
+#include "beast_cache/session/request_builder.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+namespace detail {
+
+/// What the requests of a `CachedSession` share. It outlives the session while a request is under way.
+class CachedCore : public std::enable_shared_from_this<CachedCore> {
+ public:
+  using response_type = CachedResponse;
+  using stream_type = CachedStream;
+  using options_type = CacheDirectives;
+
+  CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClient> client,
+             std::shared_ptr<CacheBackend> backend);
+
+  asio::any_io_executor get_executor() const noexcept { return executor_; }
+  CacheBackend& backend() const noexcept { return *backend_; }
+  HttpClient& client() const noexcept { return *client_; }
+
+  /// Answers a request, redirects followed. The core has to live until the operation is done.
+  asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
+  /// Reads an answer's body to its end.
+  asio::awaitable<CachedResponse> finish(CachedStream stream);
+  asio::awaitable<void> close();
+
+ private:
+  asio::any_io_executor executor_;
+  std::shared_ptr<HttpClient> client_;
+  std::shared_ptr<CacheBackend> backend_;
+};
+
+}  // namespace detail
+
+/// A drop-in for `ClientSession` with a cache in front: the same calls, plus `expire_after`, `refresh`,
+/// `only_if_cached` and `no_store` on each request, and answers that tell where they came from.
+///
+///     CachedSession session{co_await asio::this_coro::executor, SQLiteBackend{"demo"}};
+///     auto response = co_await session.get("https://example.org/");
+///     response.from_cache(); response.cache_status();
+///
+/// Each hop of a redirect is looked up and stored by its own rules. A fault of the cache never fails a
+/// request that the origin can answer: it is reported to the backend's `Observer`, and the request goes on
+/// without the cache
+/// (`CacheOptions::strict` rethrows instead).
+///
+/// It is a handle: copies share everything, and requests under way outlive it.
+///
+/// Errors: those of the client, as `Error` with an `http_errc`. What the client can't reach is answered with
+/// a stale
+///   response where RFC 9111 section 4.2.4 allows that.
+/// Cancellation: all types; a response that was not read to its end is not stored.
+/// Executor and hops: a hit costs the backend's hop, a miss that and the network. Completes as
+/// `RequestBuilder` says. Thread safety: distinct objects: safe; shared objects: requests may be made from
+/// any thread.
+class CachedSession : public HttpClient, public RequestMethods<CachedSession, detail::CachedCore> {
+ public:
+  /// A cache in front of a `ClientSession` with default options.
+  template <std::derived_from<CacheBackend> Backend>
+  CachedSession(asio::any_io_executor executor, Backend backend)
+      : CachedSession(executor, std::make_shared<ClientSession>(executor), std::move(backend)) {}
+
+  /// A cache in front of any client.
+  /// Errors: `std::invalid_argument` when `client` is null.
+  template <std::derived_from<CacheBackend> Backend>
+  CachedSession(asio::any_io_executor executor, std::shared_ptr<HttpClient> client, Backend backend)
+      : CachedSession(std::move(executor), std::move(client),
+                      std::shared_ptr<CacheBackend>(std::make_shared<Backend>(std::move(backend)))) {}
+
+  /// A cache that several sessions share, in front of any client.
+  CachedSession(asio::any_io_executor executor, std::shared_ptr<HttpClient> client,
+                std::shared_ptr<CacheBackend> backend)
+      : core_(std::make_shared<detail::CachedCore>(std::move(executor), std::move(client),
+                                                   std::move(backend))) {}
+
+  /// As any `HttpClient`: what the cache did stands in the response's Cache-Status field (RFC 9211).
+  asio::awaitable<StreamedResponse> send(Request request) override {
+    return send_through(core_, std::move(request));
+  }
+  void prepare(Request& request) const override { core_->client().prepare(request); }
+
+  /// Closes the client, and the backend unless `CacheOptions::autoclose(false)` was given. Closing twice is
+  /// fine.
+  asio::awaitable<void> close() override { return close_core(core_); }
+
+  CacheBackend& backend() const noexcept { return core_->backend(); }
+  std::shared_ptr<detail::CachedCore> const& core() const noexcept { return core_; }
+
+ private:
+  static asio::awaitable<StreamedResponse> send_through(std::shared_ptr<detail::CachedCore> core,
+                                                        Request request) {
+    CachedStream stream = co_await core->start(std::move(request), CacheDirectives());
+    stream.headers().insert("Cache-Status", stream.cache_status());
+    co_return StreamedResponse(static_cast<StreamedResponse&&>(stream));
+  }
+  static asio::awaitable<void> close_core(std::shared_ptr<detail::CachedCore> core) {
+    co_await core->close();
+  }
+
+  std::shared_ptr<detail::CachedCore> core_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache
+
+#include "beast_cache/session/impl/cached_session.ipp"
