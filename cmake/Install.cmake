@@ -8,7 +8,7 @@ install(TARGETS beast_cache EXPORT beast_cacheTargets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 # File sets would need CMake 3.23.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/beast_cache DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.hpp")
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # A static library hands its own dependencies to whoever links it; a shared one keeps them.
