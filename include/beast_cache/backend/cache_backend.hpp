@@ -25,11 +25,13 @@ class LookupQuery {
  public:
   /// @param request Its body is not looked at. @param principal What `create_principal` gave.
   LookupQuery(Request const& request, std::string principal)
-      : key_(create_key(request.url())),
+      : url_(request.url()),
+        key_(create_key(url_)),
         method_(request.method()),
         headers_(request.headers()),
         principal_(std::move(principal)) {}
 
+  Url const& url() const noexcept { return url_; }
   std::string const& key() const noexcept { return key_; }
 
   /// Whether a stored response answers it: same user, a method whose answer can be used, and the fields that
@@ -37,6 +39,7 @@ class LookupQuery {
   bool matches(http::fields const& headers, CacheInfo const& info) const noexcept;
 
  private:
+  Url url_;
   std::string key_;
   http::verb method_;
   http::fields headers_;

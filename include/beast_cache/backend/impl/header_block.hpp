@@ -1,0 +1,25 @@
+#pragma once
+
+#include <boost/beast/http/fields.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// Header fields as the text they are on the wire, `Name: value\r\n` for each line: order, duplicates and
+/// spelling are kept.
+/// Errors: `Error` with `cache_errc::bad_value` for a name or a value that HTTP does not allow: read back,
+/// the text would be other fields.
+std::string format_headers(http::fields const& fields);
+
+/// The fields of such a text; nothing unless it is exactly what `format_headers` writes.
+std::optional<http::fields> parse_headers(std::string_view text);
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

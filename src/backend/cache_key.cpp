@@ -1,0 +1,69 @@
+#include "beast_cache/backend/cache_key.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "backend/digest.hpp"
+#include "beast_cache/policy/vary.hpp"
+
+// What is hashed:
+//   key        the URL's text: `printf %s URL | sha256sum` gives it, too
+//   principal  HMAC under the salt: each line of Authorization as a part
+//   variant    parts: key, principal, method; for each name in Vary (lower case, sorted, once): the name, and
+//              its value's normal form, or nothing when the request had no such field
+// A part is its length in 8 bytes, least significant first, and its bytes.
+
+namespace beast_cache {
+inline namespace v1 {
+
+namespace {
+
+std::vector<std::string> nominated_names(http::fields const& response_headers) {
+  std::vector<std::string> names;
+  policy::detail::for_each_member(response_headers, http::field::vary, [&](std::string_view name) {
+    std::string& added = names.emplace_back(name);
+    std::transform(added.begin(), added.end(), added.begin(), policy::detail::lower);
+    return true;
+  });
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+}  // namespace
+
+std::string create_key(Url const& url) {
+  return detail::sha256_hex(url.str());
+}
+
+std::string create_principal(http::fields const& request_headers, std::string_view salt) {
+  auto const range = request_headers.equal_range(http::field::authorization);
+  if (range.first == range.second) return std::string();
+  std::string parts;
+  for (auto line = range.first; line != range.second; ++line) detail::append_part(parts, line->value());
+  return detail::hmac_sha256_hex(salt, parts);
+}
+
+std::string create_variant(CachedResponse const& response) {
+  std::string parts;
+  detail::append_part(parts, create_key(response.url()));
+  detail::append_part(parts, response.principal());
+  detail::append_part(parts, std::string_view(http::to_string(response.method())));
+  std::string value;
+  for (std::string const& name : nominated_names(response.headers())) {
+    detail::append_part(parts, name);
+    auto const range = response.vary_headers().equal_range(name);
+    // RFC 9111 section 4.1: an absent field is something else than an empty one.
+    parts.push_back(range.first == range.second ? 0 : 1);
+    if (range.first == range.second) continue;
+    // The form in which `policy::vary_matches` compares: what it takes for one variant replaces itself.
+    value.clear();
+    policy::detail::NormalValue normal(range.first, range.second);
+    for (int c = normal.next(); c >= 0; c = normal.next()) value.push_back(static_cast<char>(c));
+    detail::append_part(parts, value);
+  }
+  return detail::sha256_hex(parts);
+}
+
+}  // namespace v1
+}  // namespace beast_cache

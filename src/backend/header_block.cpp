@@ -1,0 +1,63 @@
+#include "beast_cache/backend/impl/header_block.hpp"
+
+#include <limits>
+
+#include "beast_cache/error.hpp"
+#include "beast_cache/policy/field_values.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+constexpr std::string_view separator = ": ";
+constexpr std::string_view line_end = "\r\n";
+// Beast keeps a field's sizes in 16 bits, each with two characters of punctuation.
+constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max() - 2;
+
+// RFC 9110 section 5.5: CR, LF and NUL are never part of a value; RFC 9110 section 5.1: a name is a token.
+bool is_value(std::string_view value) noexcept {
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return false;
+  return value == policy::detail::trim(value) && value.size() <= most;
+}
+bool is_name(std::string_view name) noexcept {
+  return policy::detail::is_token(name) && name.size() <= most;
+}
+
+}  // namespace
+
+std::string format_headers(http::fields const& fields) {
+  std::size_t size = 0;
+  for (auto const& field : fields) size += field.name_string().size() + field.value().size() + 4;
+  std::string text;
+  text.reserve(size);
+  for (auto const& field : fields) {
+    std::string_view const name = field.name_string();
+    std::string_view const value = field.value();
+    if (!is_name(name) || !is_value(value))
+      throw Error(cache_errc::bad_value, "a header field that HTTP does not allow can't be stored");
+    text.append(name).append(separator).append(value).append(line_end);
+  }
+  return text;
+}
+
+std::optional<http::fields> parse_headers(std::string_view text) {
+  std::optional<http::fields> fields(std::in_place);
+  while (!text.empty()) {
+    auto const end = text.find(line_end);
+    if (end == std::string_view::npos) return std::nullopt;
+    std::string_view const line = text.substr(0, end);
+    auto const colon = line.find(separator);
+    if (colon == std::string_view::npos) return std::nullopt;
+    std::string_view const name = line.substr(0, colon);
+    std::string_view const value = line.substr(colon + separator.size());
+    if (!is_name(name) || !is_value(value)) return std::nullopt;
+    fields->insert(http::string_to_field(name), name, value);
+    text.remove_prefix(end + line_end.size());
+  }
+  return fields;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

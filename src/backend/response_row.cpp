@@ -1,0 +1,151 @@
+#include "backend/response_row.hpp"
+
+#include "backend/digest.hpp"
+#include "beast_cache/backend/impl/header_block.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+constexpr std::size_t signature_digits = 64;
+
+std::int64_t to_integer(TimePoint when) noexcept {
+  return when.time_since_epoch().count();
+}
+std::optional<std::int64_t> to_integer(std::optional<TimePoint> when) noexcept {
+  if (!when) return std::nullopt;
+  return to_integer(*when);
+}
+TimePoint to_time(std::int64_t milliseconds) noexcept {
+  return TimePoint(std::chrono::milliseconds(milliseconds));
+}
+std::optional<TimePoint> to_time(std::optional<std::int64_t> milliseconds) noexcept {
+  if (!milliseconds) return std::nullopt;
+  return to_time(*milliseconds);
+}
+
+std::optional<std::int64_t> column(sqlite::Statement const& statement, int index) {
+  if (statement.is_null(index)) return std::nullopt;
+  return statement.integer(index);
+}
+void bind_optional(sqlite::Statement& statement, int index, std::optional<std::int64_t> value) {
+  if (value)
+    statement.bind(index, *value);
+  else
+    statement.bind_null(index);
+}
+
+void append_integer(std::string& text, std::int64_t value) {
+  auto const bits = static_cast<std::uint64_t>(value);
+  for (int shift = 0; shift < 64; shift += 8) text.push_back(static_cast<char>(bits >> shift & 0xff));
+}
+void append_optional(std::string& text, std::optional<std::int64_t> value) {
+  text.push_back(value ? 1 : 0);
+  append_integer(text, value.value_or(0));
+}
+
+}  // namespace
+
+std::string Seal::seal(std::string_view part, std::string_view data) const {
+  if (guard_.is_signing()) {
+    auto const signature = guard_.signature(part, data);
+    return hex({reinterpret_cast<char const*>(signature.data()), signature.size()});
+  }
+  std::uint32_t const crc = guard_.checksum(part, data);
+  char bytes[4];
+  for (int i = 0; i < 4; ++i) bytes[i] = static_cast<char>(crc >> (24 - 8 * i) & 0xff);
+  return hex({bytes, sizeof bytes});
+}
+
+Seal::Verdict Seal::judge(std::string_view stored, std::string_view right) const noexcept {
+  if (Guard::equal(stored, right)) return Verdict::good;
+  // A row that is signed with a key that we do not have is not damaged: it is somebody's.
+  bool const about_keys = guard_.is_signing() || stored.size() == signature_digits;
+  return about_keys ? Verdict::bad_signature : Verdict::damaged;
+}
+
+ResponseRow::ResponseRow(CachedResponse const& response, std::string_view headers,
+                         std::string_view vary_headers, std::string_view body_checksum)
+    : url_(response.url().str()),
+      method_(std::string_view(http::to_string(response.method()))),
+      reason_(response.reason()),
+      headers_(headers),
+      vary_headers_(vary_headers),
+      principal_(response.principal()),
+      body_checksum_(body_checksum),
+      status_(response.status()),
+      version_(response.version()),
+      request_time_(to_integer(response.request_time())),
+      response_time_(to_integer(response.response_time())),
+      size_(static_cast<std::int64_t>(response.body().size())),
+      created_at_(to_integer(response.created_at())),
+      expires_at_(to_integer(response.expires())),
+      override_(to_integer(response.expires_override())),
+      fallback_(to_integer(response.expires_fallback())) {}
+
+ResponseRow::ResponseRow(sqlite::Statement const& statement)
+    : url_(statement.bytes(1)),
+      method_(statement.bytes(2)),
+      reason_(statement.bytes(4)),
+      headers_(statement.bytes(6)),
+      vary_headers_(statement.bytes(7)),
+      principal_(statement.bytes(8)),
+      body_checksum_(statement.bytes(16)),
+      status_(statement.integer(3)),
+      version_(statement.integer(5)),
+      request_time_(statement.integer(9)),
+      response_time_(statement.integer(10)),
+      size_(statement.integer(15)),
+      created_at_(column(statement, 11)),
+      expires_at_(column(statement, 12)),
+      override_(column(statement, 13)),
+      fallback_(column(statement, 14)) {}
+
+void ResponseRow::bind(sqlite::Statement& statement) const {
+  statement.bind_text(1, url_).bind_text(2, method_).bind(3, status_).bind_text(4, reason_).bind(5, version_);
+  statement.bind_text(6, headers_).bind_text(7, vary_headers_).bind_text(8, principal_);
+  statement.bind(9, request_time_).bind(10, response_time_);
+  bind_optional(statement, 11, created_at_);
+  bind_optional(statement, 12, expires_at_);
+  bind_optional(statement, 13, override_);
+  bind_optional(statement, 14, fallback_);
+  statement.bind(15, size_).bind_text(16, body_checksum_);
+}
+
+std::string_view ResponseRow::sealed_text(std::string_view key) const {
+  thread_local std::string text;
+  text.clear();
+  for (std::string_view part :
+       {key, url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_})
+    append_part(text, part);
+  for (std::int64_t number : {status_, version_, request_time_, response_time_, size_})
+    append_integer(text, number);
+  for (auto const& number : {created_at_, expires_at_, override_, fallback_}) append_optional(text, number);
+  return text;
+}
+
+std::optional<ResponseHead> ResponseRow::decode_head(Url const& url) const {
+  std::optional<http::fields> headers = parse_headers(headers_);
+  if (!headers) return std::nullopt;
+  return std::optional<ResponseHead>(std::in_place, url, static_cast<unsigned>(status_), std::string(reason_),
+                                     std::move(*headers), static_cast<unsigned>(version_));
+}
+
+std::optional<CacheInfo> ResponseRow::decode_info() const {
+  std::optional<http::fields> vary = parse_headers(vary_headers_);
+  if (!vary) return std::nullopt;
+  std::optional<CacheInfo> info(std::in_place);
+  info->set_method(http::string_to_verb(method_))
+      .set_principal(std::string(principal_))
+      .set_vary_headers(std::move(*vary))
+      .set_times(to_time(request_time_), to_time(response_time_))
+      .set_created_at(to_time(created_at_))
+      .set_expires(to_time(expires_at_))
+      .set_overrides(to_time(override_), to_time(fallback_));
+  return info;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,75 @@
+#pragma once
+// One row of the table `responses`: bound to a statement, read from one, sealed and verified.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "beast_cache/backend/cached_response.hpp"
+#include "storage/envelope.hpp"
+#include "storage/sqlite/handle.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+// The checksums of a row, or with a secret key its signatures, as text.
+class Seal {
+ public:
+  enum class Verdict { good, damaged, bad_signature };
+
+  Seal(std::string_view secret_key, std::string_view salt) : guard_(secret_key, salt, "responses") {}
+
+  std::string of_body(std::string_view body) const { return seal("body", body); }
+  std::string of_head(std::string_view head) const { return seal("head", head); }
+
+  // What `stored`, found beside data whose seal should be `right`, says about the data.
+  Verdict judge(std::string_view stored, std::string_view right) const noexcept;
+
+ private:
+  // The part's name goes in: a body never passes for a head.
+  std::string seal(std::string_view part, std::string_view data) const;
+
+  Guard guard_;
+};
+
+// The columns but id, key, variant, checksum and body. Views: into a response and its texts, or into a
+// statement's row, until its next step.
+class ResponseRow {
+ public:
+  ResponseRow() = default;
+
+  // The row of a response. The texts have to outlive it.
+  ResponseRow(CachedResponse const& response, std::string_view headers, std::string_view vary_headers,
+              std::string_view body_checksum);
+
+  // The row that `sql::heads` yields.
+  explicit ResponseRow(sqlite::Statement const& statement);
+
+  // Binds the parameters 1 to 16.
+  void bind(sqlite::Statement& statement) const;
+
+  // What the checksum is taken of; it is for the row of that key only. Valid until the thread's next call.
+  std::string_view sealed_text(std::string_view key) const;
+
+  std::string_view method() const noexcept { return method_; }
+  std::string_view principal() const noexcept { return principal_; }
+  std::string_view url() const noexcept { return url_; }
+  std::int64_t response_time() const noexcept { return response_time_; }
+  std::int64_t size() const noexcept { return size_; }
+  std::string_view body_checksum() const noexcept { return body_checksum_; }
+
+  // Head and notes; nothing when the header fields are not what was written.
+  std::optional<ResponseHead> decode_head(Url const& url) const;
+  std::optional<CacheInfo> decode_info() const;
+
+ private:
+  std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_;
+  std::int64_t status_ = 0, version_ = 0, request_time_ = 0, response_time_ = 0, size_ = 0;
+  std::optional<std::int64_t> created_at_, expires_at_, override_, fallback_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,119 @@
+#pragma once
+// The tables of SQLiteBackend, and every statement that it runs.
+//
+// responses: one row for each variant of a stored response
+//   id                row number; of two rows the later one was stored later
+//   key               create_key(url): 64 hexadecimal digits
+//   variant           create_variant(): what tells the rows with one key apart
+//   url               normalised, without user information
+//   method            GET or HEAD: of the request that brought it
+//   status, reason, version   the status line; version is 11 or 10
+//   headers           the header block as text, "Name: value" CR LF for each line
+//   vary_headers      the same of the request's fields that Vary names
+//   principal         keyed hash of the request's Authorization; empty without one
+//   request_time, response_time   when the request was sent, when the head arrived
+//   created_at        when the response was first stored
+//   expires_at        when it stops being fresh
+//   expires_override, expires_fallback   the user's expire_after, as times
+//   size              the body's length in bytes
+//   body_checksum     of the body
+//   checksum          of everything else in the row but id and variant, body_checksum included
+//   body              the bytes as they came
+// redirects: one row for each URL that redirected, with the URL that it led to in the end
+//
+// Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;
+// 9223372036854775807 is never, NULL not set. Checksums are hexadecimal: CRC-32C, or with a secret key
+// HMAC-SHA-256.
+//
+// With the body in a table column of its own, updating a head rewrites the record; the checksum is in two
+// parts so that it can be done without reading the body.
+
+#include "storage/sqlite/database.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+// Both tables at once: they are used in one transaction.
+class ResponseSchema final : public sqlite::Schema {
+ public:
+  ResponseSchema() : Schema("responses", "http responses", 1) {}
+  // Throws Error(not_a_cache) when there are tables of these names that are not ours.
+  void create(sqlite::Handle& handle) const override;
+};
+
+namespace sql {
+
+// The order of the columns is that of ResponseRow's bind and read functions. The body comes last: what is in
+// front of it can be read without its pages.
+inline constexpr char create[] =
+    "CREATE TABLE responses("
+    "id INTEGER PRIMARY KEY, key TEXT NOT NULL, variant TEXT NOT NULL, url TEXT NOT NULL, method TEXT NOT "
+    "NULL, "
+    "status INTEGER NOT NULL, reason TEXT NOT NULL, version INTEGER NOT NULL, headers TEXT NOT NULL, "
+    "vary_headers TEXT NOT NULL, principal TEXT NOT NULL, request_time INTEGER NOT NULL, "
+    "response_time INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, "
+    "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, checksum TEXT NOT NULL, "
+    "body BLOB NOT NULL, UNIQUE(key, variant));"
+    "CREATE INDEX responses_expires_at ON responses(expires_at);"
+    "CREATE TABLE redirects("
+    "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
+    "target_url TEXT NOT NULL);"
+    "CREATE INDEX redirects_target_key ON redirects(target_key);";
+
+inline constexpr char foreign_tables[] =
+    "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name IN ('responses', 'redirects') "
+    "COLLATE NOCASE LIMIT 1";
+
+inline constexpr char heads[] =
+    "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "
+    "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, "
+    "checksum "
+    "FROM responses WHERE key = ?1";
+inline constexpr char head[] =
+    "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "
+    "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, "
+    "checksum "
+    "FROM responses WHERE id = ?1 AND key = ?2";
+inline constexpr char body[] = "SELECT body FROM responses WHERE id = ?1";
+
+// REPLACE gives the row a new id: what is stored last is the newest.
+inline constexpr char store[] =
+    "INSERT OR REPLACE INTO responses(url, method, status, reason, version, headers, vary_headers, "
+    "principal, "
+    "request_time, response_time, created_at, expires_at, expires_override, expires_fallback, size, "
+    "body_checksum, checksum, key, variant, body) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+inline constexpr char drop_oldest[] =
+    "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
+    "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
+
+inline constexpr char find_variant[] =
+    "SELECT id, size, body_checksum FROM responses WHERE key = ?1 AND variant = ?2";
+inline constexpr char freshen[] =
+    "UPDATE responses SET url = ?1, method = ?2, status = ?3, reason = ?4, version = ?5, headers = ?6, "
+    "vary_headers = ?7, principal = ?8, request_time = ?9, response_time = ?10, created_at = ?11, "
+    "expires_at = ?12, expires_override = ?13, expires_fallback = ?14, size = ?15, body_checksum = ?16, "
+    "checksum = ?17 WHERE id = ?18";
+
+inline constexpr char store_alias[] =
+    "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
+    "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";
+inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
+inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";
+inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
+inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";
+inline constexpr char has_url[] =
+    "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
+    "ON responses.key = redirects.target_key WHERE redirects.key = ?1)";
+inline constexpr char remove_expired[] = "DELETE FROM responses WHERE expires_at <= ?1";
+inline constexpr char remove_lost_aliases[] =
+    "DELETE FROM redirects WHERE NOT EXISTS (SELECT 1 FROM responses WHERE key = redirects.target_key)";
+inline constexpr char clear_responses[] = "DELETE FROM responses";
+inline constexpr char clear_redirects[] = "DELETE FROM redirects";
+
+}  // namespace sql
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

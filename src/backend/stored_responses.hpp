@@ -1,0 +1,61 @@
+#pragma once
+// What SQLiteBackend does with its tables, each operation a plain function within one transaction on a lane.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/response_row.hpp"
+#include "beast_cache/backend/cache_backend.hpp"
+#include "storage/sqlite/handle.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+// The outcome of a look-up, and the rows that did not pass.
+class Found {
+ public:
+  Found() = default;
+
+  Lookup lookup;
+  std::vector<std::int64_t> rejected;  // in the way of this look-up
+  std::vector<std::int64_t> damaged;   // of those, the ones to remove
+};
+
+// Reads only.
+Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal);
+
+// Removes those of the rows that are still damaged.
+void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
+                    std::vector<std::int64_t> const& rows);
+
+// A response on its way into the table: what can be worked out before the transaction.
+class RowToStore {
+ public:
+  // Throws Error(bad_value) for header fields that can't be stored.
+  explicit RowToStore(CachedResponse const& response);
+
+  std::string const& key() const noexcept { return key_; }
+  // Bytes of text and body, without the columns of fixed size.
+  std::size_t size() const noexcept;
+
+  // Stores it, in place of the same variant, and drops the oldest variants beyond `most`.
+  void store(sqlite::Handle& handle, Seal const& seal, std::size_t most) const;
+  // Takes over the head, if the row is there and its body is this response's.
+  bool freshen(sqlite::Handle& handle, Seal const& seal) const;
+
+ private:
+  CachedResponse const& response_;
+  std::string key_, variant_, headers_, vary_headers_;
+};
+
+void store_alias(sqlite::Handle& handle, Url const& from, Url const& to);
+bool remove_with_aliases(sqlite::Handle& handle, Url const& url);
+bool has_url(sqlite::Handle& handle, Url const& url);
+std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
+void clear_responses(sqlite::Handle& handle);
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
