@@ -1,0 +1,95 @@
+// Which stored response answers which request: RFC 9111 section 4.1.
+
+#include "beast_cache/policy/vary.hpp"
+
+#include <vector>
+
+#include "table.hpp"
+
+using namespace policy_test;
+
+TEST_CASE("the fields that Vary names must be the same") {
+  struct Row {
+    char const* description;
+    char const* vary;
+    char const* then;
+    char const* now;
+    bool matches;
+  };
+  std::vector<Row> const rows = {
+      {"no Vary", "", "A: 1", "A: 2", true},
+      {"the same value", "Vary: A", "A: 1", "A: 1", true},
+      {"another value", "Vary: A", "A: 1", "A: 2", false},
+      {"another case of the value", "Vary: A", "A: x", "A: X", false},
+      {"another case of the name", "Vary: aCCept", "Accept: x", "ACCEPT: x", true},
+      {"a field that is not named", "Vary: A", "A: 1|B: 1", "A: 1|B: 2", true},
+      {"absent in both", "Vary: A", "", "", true},
+      {"absent then", "Vary: A", "", "A: 1", false},
+      {"absent now", "Vary: A", "A: 1", "", false},
+      {"absent is not empty", "Vary: A", "", "A: ", false},
+      {"empty is not absent", "Vary: A", "A: ", "", false},
+      {"empty in both", "Vary: A", "A: ", "A: ", true},
+      {"all of several must match", "Vary: A, B", "A: 1|B: 1", "A: 1|B: 2", false},
+      {"several that match", "Vary: A, B", "A: 1|B: 1", "B: 1|A: 1", true},
+      {"Vary on two lines", "Vary: A|Vary: B", "A: 1|B: 1", "A: 1|B: 2", false},
+      {"empty members of Vary", "Vary: ,, A ,", "A: 1", "A: 1", true},
+      {"empty members of Vary hide nothing", "Vary: ,, A ,", "A: 1", "A: 2", false},
+      {"Vary: *", "Vary: *", "A: 1", "A: 1", false},
+      {"* among others", "Vary: A, *", "A: 1", "A: 1", false},
+      {"* first", "Vary: *, A", "A: 1", "A: 1", false},
+      {"* on another line", "Vary: A|Vary: *", "A: 1", "A: 1", false},
+      {"a member that is no name", "Vary: A B", "A: 1", "A: 1", false},
+      {"a quoted member", "Vary: \"A\"", "A: 1", "A: 1", false},
+      {"two lines are one list", "Vary: A", "A: 1|A: 2", "A: 1, 2", true},
+      {"their order counts", "Vary: A", "A: 1|A: 2", "A: 2|A: 1", false},
+      {"one line more", "Vary: A", "A: 1", "A: 1|A: 1", false},
+      {"white space around commas", "Vary: A", "A: 1 ,\t2", "A: 1,2", true},
+      {"much of it", "Vary: A", "A: 1          ,          2", "A: 1,2", true},
+      {"white space at the ends", "Vary: A", "A:   1  ", "A: 1", true},
+      {"white space within a member counts", "Vary: A", "A: a  b", "A: a b", false},
+      {"white space within a member, the same", "Vary: A", "A: a  b, c", "A: a  b,c", true},
+      {"white space within quotes counts", "Vary: A", "A: \"a, b\"", "A: \"a,b\"", false},
+      {"quotes with an escaped quote", "Vary: A", "A: \"a\\\" , b\"", "A: \"a\\\", b\"", false},
+      {"after the quotes it does not count", "Vary: A", "A: \"a\" , b", "A: \"a\",b", true},
+      {"an empty member is not nothing", "Vary: A", "A: 1,", "A: 1", false},
+      {"a prefix", "Vary: A", "A: 12", "A: 1", false},
+      {"an octet above 127", "Vary: A", "A: \xff", "A: \xff", true},
+      {"two octets above 127", "Vary: A", "A: \xff", "A: \xfe", false},
+      {"Authorization", "Vary: Authorization", "Authorization: x", "Authorization: y", false},
+      {"Cookie", "Vary: Cookie", "Cookie: x", "Cookie: y", false},
+  };
+  for (auto const& row : rows) {
+    INFO(row.description);
+    auto const response = fields(row.vary);
+    auto const then = fields(row.then);
+    auto const now = fields(row.now);
+    CHECK(policy::vary_matches(response, then, now) == row.matches);
+    // What was nominated then is all that is needed.
+    CHECK(policy::vary_matches(response, policy::nominated_fields(response, then), now) == row.matches);
+    // Matching goes both ways.
+    CHECK(policy::vary_matches(response, now, then) == row.matches);
+  }
+}
+
+TEST_CASE("the nominated fields are kept as they were, and no others") {
+  auto const request = fields("Accept: a|Accept-Language: en|Accept-Language: fr;q=0.5|Cookie: c|X: 1");
+  CHECK(text(policy::nominated_fields(fields("Vary: accept-language, x, x, Absent"), request)) ==
+        "Accept-Language: en|Accept-Language: fr;q=0.5|X: 1");
+  CHECK(text(policy::nominated_fields(fields(""), request)).empty());
+  CHECK(text(policy::nominated_fields(fields("Vary: *"), request)).empty());
+}
+
+TEST_CASE("nothing noted for Vary means that the fields were absent") {
+  auto const response = fields("Vary: A");
+  CHECK(policy::vary_matches(response, nullptr, fields("B: 1")));
+  CHECK_FALSE(policy::vary_matches(response, nullptr, fields("A: 1")));
+}
+
+TEST_CASE("matching takes time in proportion to the length") {
+  std::string const spaces(200'000, ' ');
+  http::fields a, b;
+  for (auto* f : {&a, &b}) {
+    for (int i = 0; i < 5; ++i) f->insert("A", "x" + spaces.substr(0, 60'000) + "y");
+  }
+  CHECK(policy::vary_matches(fields("Vary: A"), a, b));
+}
