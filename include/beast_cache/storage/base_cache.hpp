@@ -24,11 +24,11 @@ inline namespace v1 {
 ///
 /// Every operation belongs to one awaiting coroutine and resumes it on its own executor.
 ///
-/// Errors: thrown as `Error` with a `cache_errc`; a missing key is not an error. After `close` every operation
-/// fails with `cache_errc::closed`.
-/// Cancellation: terminal, partial and total. A cancelled operation throws `operation_aborted` and has had no
-/// effect; one whose effect is already in place reports success instead.
-/// Thread safety: all operations may run at the same time, from any executor, as long as the object lives.
+/// Errors: thrown as `Error` with a `cache_errc`; a missing key is not an error. After `close` every
+/// operation fails with `cache_errc::closed`. Cancellation: terminal, partial and total. A cancelled
+/// operation throws `operation_aborted` and has had no effect; one whose effect is already in place reports
+/// success instead. Thread safety: all operations may run at the same time, from any executor, as long as the
+/// object lives.
 template <class Value>
 class BaseCache {
  public:
@@ -51,7 +51,8 @@ class BaseCache {
   /// Removes \p key. @return whether there was something to remove.
   virtual asio::awaitable<bool> remove(std::string key) = 0;
 
-  /// Removes all of \p keys, any number; those that are not there are no error. @return how many were removed.
+  /// Removes all of \p keys, any number; those that are not there are no error. @return how many were
+  /// removed.
   virtual asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) = 0;
 
   /// Reads and removes \p key in one step: of several concurrent calls only one gets the value.
@@ -64,7 +65,8 @@ class BaseCache {
   virtual asio::awaitable<std::uint64_t> size() = 0;
 
   /// The first entries whose keys come after \p after (from the beginning without it), in the order of the
-  /// keys' bytes: at most \p limit, fewer if they would be big, none only at the end. The cursors are made of it.
+  /// keys' bytes: at most \p limit, fewer if they would be big, none only at the end. The cursors are made of
+  /// it.
   virtual asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) = 0;
 
   /// Waits for the operations under way and releases what the cache holds. Calling it again does nothing.
@@ -150,7 +152,8 @@ Cursor<std::pair<std::string, Value>> BaseCache<Value>::entries() {
 }
 
 template <class Value>
-asio::awaitable<std::vector<std::optional<Value>>> BaseCache<Value>::read_many(std::vector<std::string> keys) {
+asio::awaitable<std::vector<std::optional<Value>>> BaseCache<Value>::read_many(
+    std::vector<std::string> keys) {
   std::vector<std::optional<Value>> values;
   values.reserve(keys.size());
   for (std::string& key : keys) {

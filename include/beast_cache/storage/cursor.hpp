@@ -14,8 +14,8 @@
 namespace beast_cache {
 inline namespace v1 {
 
-/// Where a `Cursor` takes its batches from. A cache of your own needs one only if it overrides `keys`, `values`
-/// or `entries` of `BaseCache`.
+/// Where a `Cursor` takes its batches from. A cache of your own needs one only if it overrides `keys`,
+/// `values` or `entries` of `BaseCache`.
 template <class T>
 class CursorSource {
  public:

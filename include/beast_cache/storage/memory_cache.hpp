@@ -17,8 +17,8 @@ inline namespace v1 {
 
 /// A cache that lives and dies with the object: for tests, for short-lived programs, as a front of another.
 ///
-/// No operation suspends or hops: each takes a mutex for as long as a map look-up needs and completes at once.
-/// The size has no limit.
+/// No operation suspends or hops: each takes a mutex for as long as a map look-up needs and completes at
+/// once. The size has no limit.
 ///
 /// Preconditions: \p Value is copyable.
 /// Thread safety: shared objects are safe.

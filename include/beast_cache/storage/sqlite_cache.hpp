@@ -1,0 +1,122 @@
+#pragma once
+/// \file sqlite_cache.hpp
+/// An asynchronous key-value store in an SQLite file.
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/detail/sqlite_store.hpp"
+#include "beast_cache/storage/base_cache.hpp"
+#include "beast_cache/storage/bulk_commit.hpp"
+#include "beast_cache/storage/sqlite_connection.hpp"
+#include "beast_cache/storage/sqlite_options.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// Counters of a cache, from its construction on.
+class SQLiteStatistics {
+ public:
+  SQLiteStatistics() = default;
+  /// Transactions that this process committed to the file, by all caches on it.
+  std::uint64_t commits = 0;
+  /// How often the write-ahead log was moved into the file.
+  std::uint64_t checkpoints = 0;
+  /// Values of this cache that failed their checksum or could not be decoded, and were treated as missing.
+  std::uint64_t damaged = 0;
+};
+
+/// A `BaseCache` of byte strings in one table of an SQLite file.
+///
+/// The object is a handle: moving it is cheap, and what was begun through it goes on when it is gone. Nothing
+/// touches the disk before the first operation; that creates the file (readable by its owner only), missing
+/// directories and the table.
+///
+/// The table can be read with any SQLite tool: `select key, value from cache`. Its columns are key (TEXT),
+/// value (BLOB) and "check" (CRC-32C of table, key and value, or their HMAC-SHA-256), which every read
+/// verifies: a damaged value counts as missing.
+///
+/// A completed write is in the file; see `Durability` for crashes. A read sees every write that completed
+/// before it began, by any cache of the process on the file. Several processes may use one file.
+///
+/// Errors: `cache_errc`, see `BaseCache`; busy (another process held the lock past the timeout), not_a_cache,
+/// schema_newer, moved (the next operation opens the file anew), too_big, bad_signature, forked.
+/// Executor and hops: one hop to the cache's thread and one back, shared with what else is queued there.
+/// Thread safety: shared objects are safe.
+class SQLiteCache final : public BaseCache<std::string> {
+ public:
+  /// @param filename `.sqlite` is appended if the base name has no extension; `~` is the home directory;
+  /// `:memory:` is a database in memory, for this cache alone.
+  /// @param table_name any UTF-8 text, not beginning with "sqlite_" or "beast_cache_"; ASCII case does not
+  /// count. Errors: `cache_errc::invalid_argument`; no I/O is done.
+  explicit SQLiteCache(std::string filename, std::string table_name = "cache",
+                       SQLiteOptions options = SQLiteOptions());
+  SQLiteCache(SQLiteCache&&) noexcept = default;
+  SQLiteCache& operator=(SQLiteCache&&) noexcept = default;
+  ~SQLiteCache() override = default;
+
+  asio::awaitable<std::optional<std::string>> read(std::string key) override;
+  asio::awaitable<void> write(std::string key, std::string value) override;
+  asio::awaitable<bool> contains(std::string key) override;
+  asio::awaitable<bool> remove(std::string key) override;
+  asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) override;
+  asio::awaitable<std::optional<std::string>> pop(std::string key) override;
+  asio::awaitable<void> clear() override;
+  asio::awaitable<std::uint64_t> size() override;
+  asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) override;
+  asio::awaitable<std::vector<std::optional<std::string>>> read_many(std::vector<std::string> keys) override;
+  asio::awaitable<void> write_many(std::vector<Entry> entries) override;
+  asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) override;
+  Cursor<std::string> keys() override;
+  asio::awaitable<void> close() override;
+
+  /// A scope whose writes become one commit.
+  BulkCommit<std::string> bulk_commit();
+
+  /// Runs `callable(SQLiteConnection&)` on the cache's own thread and returns what it returns.
+  /// Do not await an operation of the cache in it, and name a capturing callable before the awaited call (g++
+  /// 12).
+  template <class Callable>
+  asio::awaitable<std::invoke_result_t<Callable&, SQLiteConnection&>> get_connection(
+      Callable callable, ConnectionUse use = ConnectionUse::write) {
+    return detail_connect(store_, std::move(callable), use);
+  }
+
+  SQLiteStatistics statistics() const { return store_->statistics(); }
+
+  /// The file's name as the path rule made it, absolute unless use_temp.
+  std::string const& filename() const noexcept { return store_->filename(); }
+  std::string const& table_name() const noexcept { return store_->table(); }
+
+  /// Internal: another cache in the file of this one.
+  detail::SQLiteStore& store() noexcept { return *store_; }
+
+ private:
+  using Store = std::shared_ptr<detail::SQLiteStore>;
+
+  template <class Callable, class R = std::invoke_result_t<Callable&, SQLiteConnection&>>
+  static asio::awaitable<R> detail_connect(Store store, Callable callable, ConnectionUse use) {
+    if constexpr (std::is_void_v<R>) {
+      std::function<void(SQLiteConnection&)> const job = [&callable](SQLiteConnection& c) { callable(c); };
+      co_await store->connect(use, job);
+    } else {
+      std::optional<R> result;
+      std::function<void(SQLiteConnection&)> const job = [&](SQLiteConnection& c) {
+        result.emplace(callable(c));
+      };
+      co_await store->connect(use, job);
+      co_return std::move(*result);
+    }
+  }
+
+  Store store_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache

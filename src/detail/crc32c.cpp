@@ -1,0 +1,75 @@
+#include "detail/crc32c.hpp"
+
+#include <array>
+#include <cstring>
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+struct Tables {
+  std::array<std::array<std::uint32_t, 256>, 8> table{};
+  constexpr Tables() {
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      std::uint32_t crc = i;
+      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? 0x82f63b78u : 0u);
+      table[0][i] = crc;
+    }
+    for (std::size_t i = 0; i < 256; ++i) {
+      for (std::size_t k = 1; k < 8; ++k)
+        table[k][i] = (table[k - 1][i] >> 8) ^ table[0][table[k - 1][i] & 0xff];
+    }
+  }
+};
+constexpr Tables tables;
+
+// Slicing by 8.
+std::uint32_t portable(std::uint32_t crc, unsigned char const* p, std::size_t n) noexcept {
+  auto const& t = tables.table;
+  for (; n >= 8; p += 8, n -= 8) {
+    std::uint32_t const low = crc ^ (std::uint32_t{p[0]} | std::uint32_t{p[1]} << 8 |
+                                     std::uint32_t{p[2]} << 16 | std::uint32_t{p[3]} << 24);
+    crc = t[7][low & 0xff] ^ t[6][low >> 8 & 0xff] ^ t[5][low >> 16 & 0xff] ^ t[4][low >> 24] ^ t[3][p[4]] ^
+          t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+  }
+  for (; n; ++p, --n) crc = (crc >> 8) ^ t[0][(crc ^ *p) & 0xff];
+  return crc;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("sse4.2"))) std::uint32_t hardware(std::uint32_t crc, unsigned char const* p,
+                                                         std::size_t n) noexcept {
+  std::uint64_t wide = crc;
+  for (; n >= 8; p += 8, n -= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, p, 8);
+    wide = __builtin_ia32_crc32di(wide, word);
+  }
+  crc = static_cast<std::uint32_t>(wide);
+  for (; n; ++p, --n) crc = __builtin_ia32_crc32qi(crc, *p);
+  return crc;
+}
+bool has_hardware() noexcept {
+  return __builtin_cpu_supports("sse4.2");
+}
+#else
+std::uint32_t hardware(std::uint32_t crc, unsigned char const* p, std::size_t n) noexcept {
+  return portable(crc, p, n);
+}
+bool has_hardware() noexcept {
+  return false;
+}
+#endif
+
+}  // namespace
+
+std::uint32_t crc32c(std::uint32_t crc, std::string_view data) noexcept {
+  static bool const fast = has_hardware();
+  auto const* const p = reinterpret_cast<unsigned char const*>(data.data());
+  return ~(fast ? hardware(~crc, p, data.size()) : portable(~crc, p, data.size()));
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,240 @@
+#include "storage/sqlite/handle.hpp"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <random>
+#include <thread>
+#include <utility>
+
+namespace beast_cache {
+inline namespace v1 {
+namespace sqlite {
+
+error_code map_error(int extended_code) noexcept {
+  switch (extended_code) {
+    case SQLITE_READONLY_DBMOVED:
+      return cache_errc::moved;
+    case SQLITE_IOERR_NOMEM:
+      return cache_errc::nomem;
+    default:
+      break;
+  }
+  switch (extended_code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return cache_errc::busy;
+    case SQLITE_FULL:
+      return cache_errc::full;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return cache_errc::readonly;
+    case SQLITE_CORRUPT:
+      return cache_errc::corrupt;
+    case SQLITE_NOTADB:
+      return cache_errc::not_a_cache;
+    case SQLITE_NOMEM:
+      return cache_errc::nomem;
+    case SQLITE_TOOBIG:
+      return cache_errc::too_big;
+    case SQLITE_INTERRUPT:
+      return asio::error::operation_aborted;
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE:
+    case SQLITE_MISUSE:
+    case SQLITE_AUTH:
+      return cache_errc::invalid_argument;
+    default:
+      return cache_errc::io;
+  }
+}
+
+void raise(sqlite3* db, int result, std::string const& file, char const* sql) {
+  error_code const code = map_error(result);
+  if (code == asio::error::operation_aborted) throw Error(code, file + ": interrupted");
+  std::string context = file;
+  context += ": ";
+  context += db ? sqlite3_errmsg(db) : sqlite3_errstr(result);
+  throw SQLiteError(code, context, result, sql ? sql : "");
+}
+
+std::string quoted(std::string_view name) {
+  std::string out = "\"";
+  for (char const c : name) {
+    out += c;
+    if (c == '"') out += c;
+  }
+  return out += '"';
+}
+
+// --- Statement ---
+
+struct Handle::Cached {
+  explicit Cached(sqlite3_stmt* s) noexcept : statement(s) {}
+  Cached(Cached const&) = delete;
+  Cached& operator=(Cached const&) = delete;
+  ~Cached() { sqlite3_finalize(statement); }
+  sqlite3_stmt* statement;
+  bool in_use = false;
+};
+
+Statement::Statement(Statement&& other) noexcept
+    : handle_(other.handle_), statement_(std::exchange(other.statement_, nullptr)), in_use_(other.in_use_) {}
+
+Statement::~Statement() {
+  if (!statement_) return;
+  if (in_use_) {
+    reset();
+    sqlite3_clear_bindings(statement_);
+    *in_use_ = false;
+  } else {
+    sqlite3_finalize(statement_);
+  }
+}
+
+void Statement::check(int result) const {
+  if (result != SQLITE_OK) raise(handle_->db_, result, handle_->file_, sqlite3_sql(statement_));
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  check(sqlite3_bind_int64(statement_, index, value));
+  return *this;
+}
+
+Statement& Statement::bind(int index, double value) {
+  check(sqlite3_bind_double(statement_, index, value));
+  return *this;
+}
+
+Statement& Statement::bind_text(int index, std::string_view value) {
+  char const* const data = value.data() ? value.data() : "";
+  check(sqlite3_bind_text64(statement_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view value) {
+  char const* const data = value.data() ? value.data() : "";  // a null pointer would bind NULL
+  check(sqlite3_bind_blob64(statement_, index, data, value.size(), SQLITE_STATIC));
+  return *this;
+}
+
+Statement& Statement::bind_null(int index) {
+  check(sqlite3_bind_null(statement_, index));
+  return *this;
+}
+
+bool Statement::step() {
+  int const result = sqlite3_step(statement_);
+  if (result == SQLITE_ROW) return true;
+  if (result != SQLITE_DONE) check(result);
+  return false;
+}
+
+void Statement::run() {
+  while (step()) {
+  }
+}
+
+void Statement::reset() noexcept {
+  sqlite3_reset(statement_);
+}
+
+std::string_view Statement::bytes(int column) const {
+  void const* const data = sqlite3_column_blob(statement_, column);
+  std::size_t const size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  if (!data && size == 0 && sqlite3_errcode(handle_->db_) == SQLITE_NOMEM) check(SQLITE_NOMEM);
+  handle_->bytes_read_ += size;
+  return {static_cast<char const*>(data), size};
+}
+
+// --- Handle ---
+
+Handle::Handle(std::string const& file, bool memory, Access access, std::size_t max_size)
+    : file_(file), jitter_(std::random_device{}()) {
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
+  flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  flags |= memory ? SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE : SQLITE_OPEN_NOFOLLOW;
+  int const result = sqlite3_open_v2(memory ? ":memory:" : file.c_str(), &db_, flags, nullptr);
+  try {
+    if (result != SQLITE_OK) raise(db_, result, file_, nullptr);
+    sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, static_cast<int>(max_size));
+    start_busy_deadline(std::chrono::milliseconds(0));
+    sqlite3_busy_handler(db_, &Handle::busy, this);
+    // Checkpoints run under the write lock only: before 3.51.3 one that races a commit can corrupt the file.
+    sqlite3_wal_autocheckpoint(db_, 0);
+    execute("PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
+  } catch (...) {
+    statements_.clear();
+    sqlite3_close(db_);
+    throw;
+  }
+}
+
+Handle::~Handle() {
+  statements_.clear();
+  sqlite3_close_v2(db_);
+}
+
+sqlite3_stmt* Handle::prepare(std::string_view sql, unsigned flags) {
+  sqlite3_stmt* statement = nullptr;
+  int const result =
+      sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), flags, &statement, nullptr);
+  if (result != SQLITE_OK) raise(db_, result, file_, std::string(sql).c_str());
+  return statement;
+}
+
+Statement Handle::statement(std::string_view sql) {
+  auto at = statements_.find(sql);
+  if (at == statements_.end()) {
+    auto fresh = std::make_unique<Cached>(prepare(sql, SQLITE_PREPARE_PERSISTENT));
+    at = statements_.emplace(std::string(sql), std::move(fresh)).first;
+  }
+  Cached& cached = *at->second;
+  if (cached.in_use) return Statement(*this, prepare(sql, 0), nullptr);
+  cached.in_use = true;
+  return Statement(*this, cached.statement, &cached.in_use);
+}
+
+void Handle::execute(std::string const& sql) {
+  int const result = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) raise(db_, result, file_, sql.c_str());
+}
+
+std::int64_t Handle::query_integer(std::string const& sql) {
+  Statement query(*this, prepare(sql, 0), nullptr);
+  return query.step() ? query.integer(0) : 0;
+}
+
+void Handle::check_cancelled() const {
+  if (cancelled()) throw Error(asio::error::operation_aborted, file_ + ": cancelled");
+}
+
+void Handle::start_busy_deadline(std::chrono::milliseconds timeout) {
+  busy_until_ = std::chrono::steady_clock::now() + timeout;
+}
+
+int Handle::busy(void* self, int attempts) noexcept {
+  auto& handle = *static_cast<Handle*>(self);
+  auto const now = std::chrono::steady_clock::now();
+  if (now >= handle.busy_until_ || handle.cancelled()) return 0;
+  // Jitter, so that waiting processes do not try in step. Short first: most locks are held for a millisecond.
+  handle.jitter_ = handle.jitter_ * 1664525u + 1013904223u;
+  long const ceiling = std::min(20'000L, 200L << std::min(attempts, 7));
+  auto const pause =
+      std::chrono::microseconds(ceiling / 2 + static_cast<long>(handle.jitter_ >> 8) % ceiling);
+  std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(pause, handle.busy_until_ - now));
+  return 1;
+}
+
+void Handle::disown() noexcept {
+  int on = 1;
+  sqlite3_file_control(db_, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+}  // namespace sqlite
+}  // namespace v1
+}  // namespace beast_cache
