@@ -48,6 +48,7 @@ _without_services() (
     trap 'rm -f "$policy"' EXIT
   fi
   # The package lists may be absent (a fresh image) or older than the archive.
+  if ! apt-cache show "$@" >/dev/null 2>&1; then apt-get update; fi
   if ! apt-get install -y --no-install-recommends "$@"; then
     apt-get update
     apt-get install -y --no-install-recommends "$@"

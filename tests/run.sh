@@ -13,7 +13,8 @@ packages=("${build_packages[@]}" "${test_packages[@]}")
 [[ " ${presets[*]}" == *" clang"* ]] && packages+=("${clang_packages[@]}")
 need_packages "${packages[@]}"
 
-jobs=${BEAST_CACHE_JOBS:-$(nproc)}
+# As many compilers at once as there are processors, but each may want 2 GiB.
+jobs=${BEAST_CACHE_JOBS:-$(awk -v n="$(nproc)" '/^MemTotal/ { m = int($2 / 2097152); print m < 1 ? 1 : m < n ? m : n }' /proc/meminfo)}
 
 # ThreadSanitizer of GCC 12 needs a memory layout that kernels with more than 28 random bits do not give.
 bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)

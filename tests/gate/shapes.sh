@@ -50,14 +50,14 @@ query_tree() {
   rm -rf "$work"
   mkdir -p "$work"
   # g++'s precompiled headers are nothing to clang: the header itself stands in for them.
-  sed -E "s| -include [^ ]*/cmake_pch\.hxx| -include $source/tests/pch.hpp|g; s/ -Winvalid-pch//g; s/ -fsanitize=[^ ]*//g" \
+  sed -E "s| -include [^ ]*/cmake_pch\.hxx| -include $source/tests/pch.hpp|g; s/ -Winvalid-pch//g; s/ -fsanitize=[^ ]*//g; s/ -DBEAST_CACHE_CANARY_BAD//g" \
     "$build/compile_commands.json" >"$work/compile_commands.json"
   make_query "^$(quoted "$source")/(include\|src\|examples\|tests)/\|^$(quoted "$build")/gate/" >"$work/shapes.cq"
 
   # A header is seen from the sources that include it. A source without a coroutine has nothing to find in itself.
   # Each compiled file once, though several programs may share it.
   sed -n -E 's/^ *"file": "(.*)",?$/\1/p' "$work/compile_commands.json" | grep -v cmake_pch | sort -u |
-    xargs -d '\n' grep -lE 'co_await|co_return|main_headers' >"$work/files" || true
+    xargs -d '\n' grep -lE 'co_await|co_return' >"$work/files" || true
   [[ -s $work/files ]] || { echo "no file to look at in $build/compile_commands.json"; return 1; }
 
   export -f clang_query_lines
