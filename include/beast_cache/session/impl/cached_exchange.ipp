@@ -60,10 +60,8 @@ class CachedExchange {
         break;
       case policy::Action::serve_and_revalidate:  // validating first is always allowed
       case policy::Action::validate:
-        response = co_await validate();
-        break;
       case policy::Action::fetch:
-        response = co_await fetch();
+        response = co_await ask_origin();
         break;
       case policy::Action::unsatisfiable:
         response = unsatisfiable();
@@ -153,24 +151,20 @@ class CachedExchange {
     co_return response;
   }
 
-  asio::awaitable<CachedStream> fetch() {
-    StreamedResponse response = co_await send(request_);
-    co_return co_await receive(std::move(response));
-  }
-
-  // RFC 9111 section 4.3.
-  asio::awaitable<CachedStream> validate() {
-    Request conditional = request_;
-    policy::add_validators(conditional.headers(), *selected_);
+  /// Sends the request, with the stored response's validators where there are any (RFC 9111 section 4.3).
+  asio::awaitable<CachedStream> ask_origin() {
+    bool const validates = decision_.action() != policy::Action::fetch;
+    Request request = request_;
+    if (validates) policy::add_validators(request.headers(), *selected_);
     std::exception_ptr failure;
     StreamedResponse response;
     try {
-      response = co_await send(std::move(conditional));
+      response = co_await send(std::move(request));
     } catch (boost::system::system_error const& e) {
-      // RFC 9111 section 4.2.4: a stale answer stands in for one that can't be had.
       if (!is_disconnection(e.code()) || !decision_.may_serve_stale_on_error()) throw;
       failure = std::current_exception();
     }
+    // RFC 9111 section 4.2.4: a stale answer stands in for one that can't be had.
     if (failure || decision_.may_serve_stale_on_status(response.status())) {
       policy::CacheStatus status(decision_);
       if (failure) {
@@ -180,10 +174,12 @@ class CachedExchange {
       }
       co_return serve(status.ttl(decision_.ttl()), decision_.age());
     }
-    if (response.status() != 304) co_return co_await receive(std::move(response));
+    if (!validates || response.status() != 304) co_return co_await receive(std::move(response));
     co_await drain(response.take_body());
-    if (!policy::validates(*selected_, response.headers())) co_return co_await fetch();
-    co_return co_await freshen(response.headers());
+    if (policy::validates(*selected_, response.headers())) co_return co_await freshen(response.headers());
+    // It speaks of another response: ask again for the whole (RFC 9111 section 4.3.3).
+    response = co_await send(request_);
+    co_return co_await receive(std::move(response));
   }
 
   // RFC 9111 section 4.3.4.
@@ -284,8 +280,7 @@ class CachedExchange {
     info.set_overrides(override_time, fallback);
     policy::Freshness const fresh(view_of(head, info), policy::CacheControl{head.headers()},
                                   options().rules(), response_time_);
-    bool const endless = (override_time && *override_time == TimePoint::max()) ||
-                         fresh.left() > TimePoint::max() - response_time_;
+    bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
   }
 
