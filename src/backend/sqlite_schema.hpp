@@ -62,8 +62,8 @@ inline constexpr char create[] =
     "CREATE INDEX redirects_target_key ON redirects(target_key);";
 
 inline constexpr char foreign_tables[] =
-    "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name IN ('responses', 'redirects') "
-    "COLLATE NOCASE LIMIT 1";
+    "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
+    "'redirects') LIMIT 1";
 
 inline constexpr char heads[] =
     "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "

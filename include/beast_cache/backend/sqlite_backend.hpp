@@ -15,10 +15,12 @@ inline namespace v1 {
 
 /// A `CacheBackend` in one SQLite file: `SQLiteBackend{"demo"}` keeps responses in `demo.sqlite`.
 ///
-/// Tables `responses` (one row a variant, the body as it came) and `redirects`; see `docs` in the source of
-/// `src/backend/sqlite_schema.hpp` for each column. Every row carries a checksum that is verified before it
-/// is used: a damaged one is removed and counts as a miss. Each operation is one transaction and one thread
-/// hop.
+/// Tables `responses` (one row a variant, the body as it came) and `redirects`, in plain columns; times are
+/// milliseconds since 1970, `9223372036854775807` is never. `src/backend/sqlite_schema.hpp` describes each column.
+/// Every row carries a checksum that is verified before it is used: a damaged one is removed, counts as a miss and
+/// is reported to the observer. With `SQLiteOptions::secret_key` it is a signature, and a response that someone else
+/// wrote is an error, `cache_errc::bad_signature`, until it is stored anew. Each operation is one transaction and
+/// one thread hop; a hit writes nothing.
 ///
 /// It is a handle: copies share the file and its threads. Nothing touches the disk before the first
 /// operation.
@@ -30,9 +32,9 @@ inline namespace v1 {
 class SQLiteBackend final : public CacheBackend {
  public:
   /// @param cache_name The file, by the same rule as `SQLiteCache`: `.sqlite` is appended to a name without
-  /// an
-  ///   extension, `~` is expanded, `:memory:` is a database in memory.
-  /// Errors: `std::invalid_argument` for a name or options that can't be used.
+  ///   an extension, `~` is expanded, `:memory:` is a database in memory.
+  /// @param storage `max_value_size` is the most that header fields and body may have together.
+  /// Errors: `cache_errc::invalid_argument` for a name that can't be used.
   explicit SQLiteBackend(std::string cache_name, CacheOptions options = CacheOptions(),
                          SQLiteOptions storage = SQLiteOptions());
   ~SQLiteBackend() override;
@@ -47,7 +49,7 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<void> clear() override;
   asio::awaitable<void> close() override;
 
-  /// The file, as it was resolved from the name.
+  /// The file, as it was resolved from the name; absolute unless use_temp.
   std::string const& path() const noexcept;
 
  private:

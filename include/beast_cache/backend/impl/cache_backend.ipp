@@ -67,12 +67,19 @@ inline asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   if (!list) co_return found;
   std::vector<std::string> variants = detail::split_keys(*list);
   auto stored = co_await responses_->read_many(std::move(variants));
-  for (auto newest = stored.rbegin(); newest != stored.rend(); ++newest) {
-    if (!*newest) continue;
-    if (query.matches((*newest)->headers(), **newest)) {
-      found.select(std::move(**newest));
-      break;
+  std::optional<CachedResponse>* newest = nullptr;
+  bool others = false;
+  for (auto& response : stored) {
+    if (!response) continue;
+    if (!query.matches(response->headers(), *response)) {
+      others = true;
+    } else if (!newest || response->response_time() >= (*newest)->response_time()) {
+      newest = &response;
     }
+  }
+  if (newest) {
+    found.select(std::move(**newest));
+  } else if (others) {
     found.set_other_variants();
   }
   co_return found;
@@ -120,16 +127,19 @@ inline asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
     for (auto& alias : aliases) alias.insert(0, 1, '>');
     co_await redirects_->bulk_remove(std::move(aliases));
   }
-  co_return removed > 0;
+  bool const was_alias = co_await redirects_->remove('>' + key);
+  co_return removed > 0 || was_alias;
 }
 
 inline asio::awaitable<bool> CacheBackend::has_url(Url url) {
-  std::string key = create_key(url);
-  std::optional<std::string> const target = co_await redirects_->read('>' + key);
-  if (target) key = *target;
+  std::string const key = create_key(url);
   std::optional<std::string> list = co_await redirects_->read(key);
-  if (!list) co_return false;
-  std::vector<std::string> variants = detail::split_keys(*list);
+  std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
+  std::optional<std::string> const target = co_await redirects_->read('>' + key);
+  if (target) {
+    std::optional<std::string> there = co_await redirects_->read(*target);
+    for (auto& variant : detail::split_keys(there.value_or(std::string()))) variants.push_back(variant);
+  }
   std::vector<bool> const there = co_await responses_->contains_many(std::move(variants));
   co_return std::find(there.begin(), there.end(), true) != there.end();
 }
