@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "beast_cache/storage/sqlite_connection.hpp"
@@ -81,6 +83,22 @@ class SQLiteStore : public std::enable_shared_from_this<SQLiteStore> {
   virtual std::string const& filename() const noexcept = 0;
   virtual std::string const& table() const noexcept = 0;
 };
+
+// get_connection() of the caches.
+template <class Callable, class R = std::invoke_result_t<Callable&, SQLiteConnection&>>
+asio::awaitable<R> connect(std::shared_ptr<SQLiteStore> store, Callable callable, ConnectionUse use) {
+  if constexpr (std::is_void_v<R>) {
+    std::function<void(SQLiteConnection&)> const job = [&](SQLiteConnection& c) { callable(c); };
+    co_await store->connect(use, job);
+  } else {
+    std::optional<R> result;
+    std::function<void(SQLiteConnection&)> const job = [&](SQLiteConnection& c) {
+      result.emplace(callable(c));
+    };
+    co_await store->connect(use, job);
+    co_return std::move(*result);
+  }
+}
 
 }  // namespace detail
 }  // namespace v1

@@ -85,7 +85,7 @@ class SQLiteCache final : public BaseCache<std::string> {
   template <class Callable>
   asio::awaitable<std::invoke_result_t<Callable&, SQLiteConnection&>> get_connection(
       Callable callable, ConnectionUse use = ConnectionUse::write) {
-    return detail_connect(store_, std::move(callable), use);
+    return detail::connect(store_, std::move(callable), use);
   }
 
   SQLiteStatistics statistics() const { return store_->statistics(); }
@@ -94,28 +94,8 @@ class SQLiteCache final : public BaseCache<std::string> {
   std::string const& filename() const noexcept { return store_->filename(); }
   std::string const& table_name() const noexcept { return store_->table(); }
 
-  /// Internal: another cache in the file of this one.
-  detail::SQLiteStore& store() noexcept { return *store_; }
-
  private:
-  using Store = std::shared_ptr<detail::SQLiteStore>;
-
-  template <class Callable, class R = std::invoke_result_t<Callable&, SQLiteConnection&>>
-  static asio::awaitable<R> detail_connect(Store store, Callable callable, ConnectionUse use) {
-    if constexpr (std::is_void_v<R>) {
-      std::function<void(SQLiteConnection&)> const job = [&callable](SQLiteConnection& c) { callable(c); };
-      co_await store->connect(use, job);
-    } else {
-      std::optional<R> result;
-      std::function<void(SQLiteConnection&)> const job = [&](SQLiteConnection& c) {
-        result.emplace(callable(c));
-      };
-      co_await store->connect(use, job);
-      co_return std::move(*result);
-    }
-  }
-
-  Store store_;
+  std::shared_ptr<detail::SQLiteStore> store_;
 };
 
 }  // namespace v1

@@ -1,0 +1,196 @@
+#pragma once
+/// \file sqlite_pickle_cache.hpp
+/// An asynchronous store for values of one's own types. The only header, with the two that it is made of,
+/// that includes cereal's archives.
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/storage/cereal_serializer.hpp"
+#include "beast_cache/storage/sqlite_cache.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// `SQLiteCache` for values of type \p T: they are serialised on the cache's thread, not on the caller's, and
+/// stored with what tells format, type and sizes and a checksum, or a signature if
+/// `SQLiteOptions::secret_key` is set.
+///
+/// A value that is damaged, of another type or format, or can't be decoded is treated as missing, and counted
+/// in `statistics().damaged`. With a secret key a wrong or missing signature is `cache_errc::bad_signature`.
+///
+/// Preconditions: \p T is copyable, and cereal can serialise it or a serializer is given.
+/// Everything else is as in `SQLiteCache`.
+template <class T>
+class SQLitePickleCache final : public BaseCache<T> {
+ public:
+  using typename BaseCache<T>::Entry;
+
+  explicit SQLitePickleCache(std::string filename, std::string table_name = "cache",
+                             SQLiteOptions options = SQLiteOptions(),
+                             std::shared_ptr<Serializer<T> const> serializer = nullptr)
+      : core_(std::make_shared<Core>(
+            std::move(filename), std::move(table_name), std::move(options),
+            serializer ? std::move(serializer) : std::make_shared<CerealSerializer<T> const>())) {}
+  SQLitePickleCache(SQLitePickleCache&&) noexcept = default;
+  SQLitePickleCache& operator=(SQLitePickleCache&&) noexcept = default;
+  ~SQLitePickleCache() override = default;
+
+  asio::awaitable<std::optional<T>> read(std::string key) override { return read_one(core_, std::move(key)); }
+  asio::awaitable<void> write(std::string key, T value) override {
+    return write_one(core_, std::move(key), std::move(value));
+  }
+  asio::awaitable<bool> contains(std::string key) override { return core_->store->contains(std::move(key)); }
+  asio::awaitable<bool> remove(std::string key) override { return core_->store->remove(std::move(key)); }
+  asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) override {
+    return core_->store->bulk_remove(std::move(keys));
+  }
+  asio::awaitable<std::optional<T>> pop(std::string key) override { return pop_one(core_, std::move(key)); }
+  asio::awaitable<void> clear() override { return core_->store->clear(); }
+  asio::awaitable<std::uint64_t> size() override { return core_->store->size(); }
+  asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) override {
+    return read_page(core_, std::move(after), limit);
+  }
+  asio::awaitable<std::vector<std::optional<T>>> read_many(std::vector<std::string> keys) override {
+    return read_all(core_, std::move(keys));
+  }
+  asio::awaitable<void> write_many(std::vector<Entry> entries) override {
+    return write_all(core_, std::move(entries));
+  }
+  asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) override {
+    return core_->store->contains_many(std::move(keys));
+  }
+  asio::awaitable<void> close() override { return core_->store->close(); }
+
+  /// A scope whose writes become one commit.
+  BulkCommit<T> bulk_commit() { return BulkCommit<T>(std::make_shared<Target>(core_)); }
+
+  /// As in `SQLiteCache`.
+  template <class Callable>
+  asio::awaitable<std::invoke_result_t<Callable&, SQLiteConnection&>> get_connection(
+      Callable callable, ConnectionUse use = ConnectionUse::write) {
+    return detail::connect(core_->store, std::move(callable), use);
+  }
+
+  SQLiteStatistics statistics() const { return core_->store->statistics(); }
+  std::string const& filename() const noexcept { return core_->store->filename(); }
+  std::string const& table_name() const noexcept { return core_->store->table(); }
+
+ private:
+  class Core {
+   public:
+    Core(std::string filename, std::string table, SQLiteOptions options,
+         std::shared_ptr<Serializer<T> const> s)
+        : serializer(std::move(s)),
+          store(detail::SQLiteStore::create(
+              filename, table, std::move(options),
+              detail::StoreFormat::sealed(serializer->format(), serializer->type_id()))) {}
+    std::shared_ptr<Serializer<T> const> serializer;
+    std::shared_ptr<detail::SQLiteStore> store;
+  };
+  using CorePtr = std::shared_ptr<Core>;
+
+  // The sinks and sources run on the cache's thread while the coroutine that holds them is suspended.
+
+  static asio::awaitable<std::optional<T>> read_one(CorePtr core, std::string key) {
+    std::optional<T> value;
+    std::vector<std::string> const keys(1, std::move(key));
+    detail::ValueSink const sink = [&](std::size_t, std::string_view, std::string_view bytes) {
+      value.emplace(core->serializer->decode(bytes));
+    };
+    co_await core->store->read(keys, sink);
+    co_return value;
+  }
+
+  static asio::awaitable<std::optional<T>> pop_one(CorePtr core, std::string key) {
+    std::optional<T> value;
+    detail::ValueSink const sink = [&](std::size_t, std::string_view, std::string_view bytes) {
+      value.emplace(core->serializer->decode(bytes));
+    };
+    co_await core->store->pop(key, sink);
+    co_return value;
+  }
+
+  static asio::awaitable<void> write_one(CorePtr core, std::string key, T value) {
+    std::vector<std::string> const keys(1, std::move(key));
+    std::vector<bool> const removals;
+    detail::ValueSource const source = [&](std::size_t, std::string& buffer) {
+      core->serializer->encode(value, buffer);
+      return std::string_view(buffer);
+    };
+    co_await core->store->write(keys, removals, source, false, false);
+  }
+
+  static asio::awaitable<std::vector<std::optional<T>>> read_all(CorePtr core,
+                                                                 std::vector<std::string> keys) {
+    std::vector<std::optional<T>> values(keys.size());
+    detail::ValueSink const sink = [&](std::size_t i, std::string_view, std::string_view bytes) {
+      values[i].emplace(core->serializer->decode(bytes));
+    };
+    co_await core->store->read(keys, sink);
+    co_return values;
+  }
+
+  static asio::awaitable<void> write_all(CorePtr core, std::vector<Entry> entries) {
+    std::vector<std::string> keys;
+    keys.reserve(entries.size());
+    for (Entry& entry : entries) keys.push_back(std::move(entry.first));
+    std::vector<bool> const removals;
+    detail::ValueSource const source = [&](std::size_t i, std::string& buffer) {
+      core->serializer->encode(entries[i].second, buffer);
+      return std::string_view(buffer);
+    };
+    if (!keys.empty()) co_await core->store->write(keys, removals, source, false, false);
+  }
+
+  static asio::awaitable<std::vector<Entry>> read_page(CorePtr core, std::optional<std::string> after,
+                                                       std::size_t limit) {
+    std::vector<Entry> entries;
+    detail::ValueSink const sink = [&](std::size_t, std::string_view key, std::string_view bytes) {
+      entries.emplace_back(std::string(key), core->serializer->decode(bytes));
+    };
+    co_await core->store->page(std::move(after), limit, sink);
+    co_return entries;
+  }
+
+  class Target final : public BulkTarget<T> {
+   public:
+    explicit Target(CorePtr core) : core_(std::move(core)) {}
+    asio::awaitable<std::optional<T>> read(std::string key) override {
+      return read_one(core_, std::move(key));
+    }
+    asio::awaitable<void> apply(BulkChanges<T> changes) override {
+      return apply_all(core_, std::move(changes));
+    }
+
+   private:
+    CorePtr core_;
+  };
+
+  static asio::awaitable<void> apply_all(CorePtr core, BulkChanges<T> changes) {
+    std::vector<std::string> keys;
+    std::vector<T const*> values;
+    std::vector<bool> removals;
+    for (auto const& entry : changes.entries) {
+      keys.push_back(entry.first);
+      values.push_back(entry.second ? &*entry.second : nullptr);
+      removals.push_back(!entry.second);
+    }
+    detail::ValueSource const source = [&](std::size_t i, std::string& buffer) {
+      core->serializer->encode(*values[i], buffer);
+      return std::string_view(buffer);
+    };
+    co_await core->store->write(keys, removals, source, changes.cleared, true);
+  }
+
+  CorePtr core_;
+};
+
+}  // namespace v1
+}  // namespace beast_cache
