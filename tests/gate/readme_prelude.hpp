@@ -7,8 +7,10 @@
 #include <string>
 
 namespace asio = boost::asio;
+using namespace beast_cache;
 using namespace std::chrono_literals;
 
+extern asio::any_io_executor executor;
 extern beast_cache::CachedSession session;
 extern beast_cache::SQLiteCache cache;
 extern std::string url;
