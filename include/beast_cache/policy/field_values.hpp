@@ -38,10 +38,23 @@ constexpr bool is_digit(char c) noexcept {
   return c >= '0' && c <= '9';
 }
 
-/// RFC 9110 section 5.6.2.
+/// RFC 9110 section 5.6.2, as a table: this is asked of nearly every octet.
+class TokenTable {
+ public:
+  constexpr TokenTable() noexcept {
+    for (char const c : std::string_view{"!#$%&'*+-.^_`|~0123456789"}) set(c);
+    for (char c = 'a'; c <= 'z'; ++c) set(c), set(static_cast<char>(c - 32));
+  }
+  constexpr bool has(char c) const noexcept { return has_[static_cast<unsigned char>(c)]; }
+
+ private:
+  constexpr void set(char c) noexcept { has_[static_cast<unsigned char>(c)] = true; }
+  bool has_[256] = {};
+};
+inline constexpr TokenTable token_table;
+
 constexpr bool is_tchar(char c) noexcept {
-  if (is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z')) return true;
-  return c != '\0' && std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+  return token_table.has(c);
 }
 
 constexpr bool is_token(std::string_view s) noexcept {

@@ -126,6 +126,7 @@ class Evaluation {
     if (facts_.conditional) return Reason::conditional;
     if (facts_.upgrade) return Reason::upgrade;
     if (facts_.method_override) return Reason::method_override;
+    if (options_.cache_control() && facts_.cache_control.no_store()) return Reason::request_no_store;
     return std::nullopt;
   }
 
@@ -142,7 +143,6 @@ class Evaluation {
     CacheControl const theirs = directives ? CacheControl{stored.headers()} : none;
     CacheControl const& asked = directives ? facts_.cache_control : none;
     if (!is_reusable(stored, theirs)) return forward(Reason::not_reusable);
-    if (asked.no_store()) return forward(Reason::request_no_store);
 
     Freshness const freshness{stored, theirs, options_, now_};
     bool const no_cache = theirs.no_cache() || (theirs.no_cache_fields() && holds_listed_field(stored));
@@ -158,9 +158,13 @@ class Evaluation {
     if (!stale_forbidden) {
       if (asked.has_max_stale()) return decided(Action::serve, Reason::stale_max_stale, stored, freshness);
       if (options_.stale_extensions() && within(theirs.stale_while_revalidate(), freshness)) {
-        bool const held = asked.only_if_cached();
-        return decided(held ? Action::serve : Action::serve_and_revalidate, Reason::stale_while_revalidate,
-                       stored, freshness);
+        if (asked.only_if_cached()) {
+          return decided(Action::serve, Reason::stale_while_revalidate, stored, freshness);
+        }
+        auto d = decided(Action::serve_and_revalidate, Reason::stale_while_revalidate, stored, freshness);
+        // It may be served at once, so it may be served as well after a validation that was waited for.
+        d.stale_on_error_ = d.stale_on_status_ = true;
+        return d;
       }
     }
 

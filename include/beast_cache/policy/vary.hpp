@@ -80,6 +80,12 @@ inline bool same_field(std::string_view name, http::fields const* a, http::field
   auto const ra = a->equal_range(name);
   // RFC 9111 section 4.1: absent matches absent only.
   if ((ra.first != ra.second) != in_b) return false;
+  if (!in_b) return true;
+  // Most values are the same to the byte, on one line.
+  if (std::next(ra.first) == ra.second && std::next(rb.first) == rb.second &&
+      ra.first->value() == rb.first->value()) {
+    return true;
+  }
   NormalValue va{ra.first, ra.second};
   NormalValue vb{rb.first, rb.second};
   for (;;) {
@@ -87,6 +93,13 @@ inline bool same_field(std::string_view name, http::fields const* a, http::field
     if (ca != vb.next()) return false;
     if (ca < 0) return true;
   }
+}
+
+/// Whether `a` is to be preferred to `b` (RFC 9111 section 4: the latest Date).
+inline bool is_newer(StoredView const& a, StoredView const& b) noexcept {
+  auto const date_a = date_value(a);
+  auto const date_b = date_value(b);
+  return date_a > date_b || (date_a == date_b && a.response_time() >= b.response_time());
 }
 
 }  // namespace detail
@@ -140,14 +153,10 @@ inline http::fields nominated_fields(http::fields const& response_headers,
 inline StoredView const* select_variant(RequestView const& request,
                                         std::span<StoredView const> variants) noexcept {
   StoredView const* best = nullptr;
-  TimePoint best_date{};
   for (auto const& variant : variants) {
     if (!detail::answers_method(variant.method(), request.method())) continue;
     if (!vary_matches(variant.headers(), variant.vary_request_headers(), request.headers())) continue;
-    auto const date = detail::date_value(variant);
-    bool const newer = best == nullptr || date > best_date ||
-                       (date == best_date && variant.response_time() >= best->response_time());
-    if (newer) best = &variant, best_date = date;
+    if (best == nullptr || detail::is_newer(variant, *best)) best = &variant;
   }
   return best;
 }

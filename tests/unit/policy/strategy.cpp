@@ -404,6 +404,8 @@ TEST_CASE("only GET and HEAD are answered, and HEAD from a stored GET too") {
 TEST_CASE("nothing stored is a miss, or 504 where only the cache may answer") {
   CHECK(decide(http::verb::get, fields(""), nullptr, 0).action() == Action::fetch);
   CHECK(decide(http::verb::get, fields(""), nullptr, 0).reason() == Reason::uri_miss);
+  CHECK(decide(http::verb::get, fields("Cache-Control: no-store"), nullptr, 0).reason() ==
+        Reason::request_no_store);
   CHECK_FALSE(decide(http::verb::get, fields(""), nullptr, 0).may_serve_stale_on_error());
   CHECK(decide(http::verb::get, fields("Cache-Control: only-if-cached"), nullptr, 0).action() ==
         Action::unsatisfiable);
@@ -544,6 +546,9 @@ TEST_CASE("the options about stale responses work") {
   CHECK(decide(http::verb::get, none, &c, 61, strict).may_serve_stale_on_error());
   auto const plainly = policy::Options{}.stale_extensions(false);
   CHECK(decide(http::verb::get, none, &b, 61).action() == Action::serve_and_revalidate);
+  // Who would rather wait for the validation may still fall back.
+  CHECK(decide(http::verb::get, none, &b, 61, strict).may_serve_stale_on_error());
+  CHECK(decide(http::verb::get, none, &b, 61, strict).may_serve_stale_on_status(503));
   CHECK(decide(http::verb::get, none, &b, 61, plainly).action() == Action::fetch);
   CHECK_FALSE(decide(http::verb::get, none, &b, 61, plainly).may_serve_stale_on_status(503));
   CHECK(decide(http::verb::get, none, &b, 61, plainly).may_serve_stale_on_error());
