@@ -43,7 +43,7 @@ FNR == 1 {
   path = file
   if (sub(/^(include\/beast_cache|src)\//, "", path)) from = floor_of(path)
   # The opt-in headers may bring in what their users ask for.
-  opt_in = file ~ /^include\/beast_cache\/(storage\/(impl\/)?(sqlite_pickle_cache|serializer|cereal[a-z_]*)|backend\/cached_response_cereal)[.][hi]pp$/
+  opt_in = file ~ /^include\/beast_cache\/(storage\/(impl\/)?(sqlite_pickle_cache|binary_archive|serializer|cereal[a-z_]*)|backend\/cached_response_cereal)[.][hi]pp$/
   if (public && file ~ /[.]hpp$/ && $0 !~ /^#pragma once/) report(1, "a header begins with #pragma once")
 }
 
