@@ -138,9 +138,9 @@ TEST_CASE("a date is written as IMF-fixdate") {
 
 TEST_CASE("what is written is read back, in the other two forms too") {
   std::mt19937_64 random{20260101};
-  auto const first = when(0, 1, 1).time_since_epoch() / seconds{1};
-  auto const last = when(9999, 12, 31, 23, 59, 59).time_since_epoch() / seconds{1};
-  std::uniform_int_distribution<long long> any{first, last};
+  auto const earliest = when(0, 1, 1).time_since_epoch() / seconds{1};
+  auto const latest = when(9999, 12, 31, 23, 59, 59).time_since_epoch() / seconds{1};
+  std::uniform_int_distribution<long long> any{earliest, latest};
   for (int i = 0; i < 20000; ++i) {
     TimePoint const t{seconds{any(random)}};
     auto const text = format_http_date(t);
