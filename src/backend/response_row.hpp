@@ -57,7 +57,6 @@ class ResponseRow {
   std::string_view principal() const noexcept { return principal_; }
   std::string_view url() const noexcept { return url_; }
   std::int64_t response_time() const noexcept { return response_time_; }
-  std::int64_t size() const noexcept { return size_; }
   std::string_view body_checksum() const noexcept { return body_checksum_; }
 
   // Head and notes; nothing when the header fields are not what was written.

@@ -19,7 +19,6 @@ class Candidate {
   Candidate(std::int64_t id, ResponseRow const& row, ResponseHead head, CacheInfo info)
       : id_(id),
         response_time_(row.response_time()),
-        size_(row.size()),
         body_checksum_(row.body_checksum()),
         head_(std::move(head)),
         info_(std::move(info)) {}
@@ -29,7 +28,6 @@ class Candidate {
     return response_time_ != response_time ? response_time_ < response_time : id_ < id;
   }
   Verdict judge(std::string_view body, Seal const& seal) const {
-    if (static_cast<std::int64_t>(body.size()) != size_) return Verdict::damaged;
     return seal.judge(body_checksum_, seal.of_body(body));
   }
   CachedResponse complete(std::string_view body) && {
@@ -37,7 +35,7 @@ class Candidate {
   }
 
  private:
-  std::int64_t id_, response_time_, size_;
+  std::int64_t id_, response_time_;
   std::string body_checksum_;
   ResponseHead head_;
   CacheInfo info_;

@@ -63,8 +63,9 @@ class CacheOptions {
   /// away. Errors: `std::invalid_argument` for any other method.
   template <class... Methods>
   requires(sizeof...(Methods) > 0) CacheOptions& allowed_methods(Methods... methods) {
+    (check_method(methods), ...);
     allowed_methods_.clear();
-    (add_method(methods), ...);
+    (allowed_methods_.push_back(methods), ...);
     return *this;
   }
   /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
@@ -124,12 +125,11 @@ class CacheOptions {
   }
 
  private:
-  void add_method(http::verb method) {
+  static void check_method(http::verb method) {
     if (method != http::verb::get && method != http::verb::head)
       throw std::invalid_argument(
           "CacheOptions::allowed_methods: only answers to GET and HEAD can be stored, not to " +
           std::string(http::to_string(method)));
-    allowed_methods_.push_back(method);
   }
 
   std::optional<Expiration> expire_after_;
