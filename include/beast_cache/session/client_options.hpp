@@ -1,0 +1,105 @@
+#pragma once
+/// \file client_options.hpp
+/// What a `ClientSession` does unless a request says otherwise.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/version.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+
+/// Options of a `ClientSession`, set by chained setters.
+///
+/// Thread safety: distinct objects: safe; shared objects: const members safe.
+class ClientOptions {
+ public:
+  ClientOptions() = default;
+
+  /// A PEM file of the certificate authorities to trust, in place of the system's. Default: none, the
+  /// system's store (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured). It is read at the first https request.
+  ClientOptions& ca_file(std::string path) {
+    ca_file_ = std::move(path);
+    return *this;
+  }
+  std::string const& ca_file() const noexcept { return ca_file_; }
+
+  /// How long one exchange may take, from sending the request to the end of the body. Default: 30 s.
+  ClientOptions& timeout(std::chrono::milliseconds timeout) {
+    timeout_ = timeout;
+    return *this;
+  }
+  std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+
+  /// How many redirects are followed; 0 returns the redirect itself. Default: 10.
+  ClientOptions& max_redirects(unsigned limit) {
+    max_redirects_ = limit;
+    return *this;
+  }
+  unsigned max_redirects() const noexcept { return max_redirects_; }
+
+  /// Follows redirects from https to http. Default: false, they fail with `http_errc::redirect_downgrade`.
+  ClientOptions& allow_downgrade(bool allow) {
+    allow_downgrade_ = allow;
+    return *this;
+  }
+  bool allow_downgrade() const noexcept { return allow_downgrade_; }
+
+  /// How many connections to one origin are open at once; further requests wait in the order of their
+  /// arrival. At least 1. Default: 64.
+  ClientOptions& max_connections_per_origin(std::size_t limit) {
+    max_connections_per_origin_ = limit == 0 ? 1 : limit;
+    return *this;
+  }
+  std::size_t max_connections_per_origin() const noexcept { return max_connections_per_origin_; }
+
+  /// How long an idle connection is kept for reuse; 0 keeps none. Default: 30 s.
+  ClientOptions& idle_timeout(std::chrono::milliseconds timeout) {
+    idle_timeout_ = timeout;
+    return *this;
+  }
+  std::chrono::milliseconds idle_timeout() const noexcept { return idle_timeout_; }
+
+  /// The largest header section, and the largest trailer section, to accept, in bytes. Default: 64 KiB.
+  ClientOptions& max_header_size(std::size_t bytes) {
+    max_header_size_ = bytes;
+    return *this;
+  }
+  std::size_t max_header_size() const noexcept { return max_header_size_; }
+
+  /// The largest body that is read into memory as a whole, in bytes; a streamed body has no limit. Default:
+  /// none.
+  ClientOptions& max_body_size(std::uint64_t bytes) {
+    max_body_size_ = bytes;
+    return *this;
+  }
+  std::uint64_t max_body_size() const noexcept { return max_body_size_; }
+
+  /// The User-Agent of requests that have none; empty sends none. Default: `beast_cache/` and the version.
+  ClientOptions& user_agent(std::string value) {
+    user_agent_ = std::move(value);
+    return *this;
+  }
+  std::string const& user_agent() const noexcept { return user_agent_; }
+
+ private:
+  std::string ca_file_;
+  std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +
+                            std::to_string(BEAST_CACHE_VERSION_MINOR);
+  std::chrono::milliseconds timeout_ = std::chrono::seconds(30);
+  std::chrono::milliseconds idle_timeout_ = std::chrono::seconds(30);
+  std::size_t max_connections_per_origin_ = 64;
+  std::size_t max_header_size_ = 64 * 1024;
+  std::uint64_t max_body_size_ = std::numeric_limits<std::uint64_t>::max();
+  unsigned max_redirects_ = 10;
+  bool allow_downgrade_ = false;
+};
+
+}  // namespace v1
+}  // namespace beast_cache

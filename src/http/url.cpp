@@ -1,0 +1,249 @@
+#include "beast_cache/http/url.hpp"
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <vector>
+
+#include "beast_cache/error.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace {
+
+namespace urls = boost::urls;
+
+// No server takes a longer request line; the bound keeps a request's head within what a client sends.
+constexpr std::size_t max_url_size = 64 * 1024;
+
+std::string_view to_std(urls::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+
+constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+constexpr char to_lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+constexpr bool is_alnum(char c) noexcept {
+  return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
+}
+// RFC 3986 section 2.3.
+constexpr bool is_unreserved(char c) noexcept {
+  return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+constexpr int hex_value(char c) noexcept {
+  if (is_digit(c)) return c - '0';
+  return to_lower(c) - 'a' + 10;
+}
+
+/// RFC 3986 section 6.2.2.1 and 6.2.2.2, for text whose escapes are known to be well formed.
+std::string normalise_escapes(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    int const value = hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]);
+    if (auto const c = static_cast<char>(value); is_unreserved(c)) {
+      out += c;
+    } else {
+      out += '%';
+      out += digits[static_cast<std::size_t>(value / 16)];
+      out += digits[static_cast<std::size_t>(value % 16)];
+    }
+    i += 2;
+  }
+  return out;
+}
+
+/// RFC 3986 section 5.2.4, for a path that is empty or begins with a slash.
+std::string remove_dot_segments(std::string_view path) {
+  std::vector<std::string_view> kept;
+  bool ends_in_slash = true;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    std::string_view const segment = path.substr(0, path.find('/'));
+    path.remove_prefix(segment.size());
+    ends_in_slash = segment == "." || segment == "..";
+    if (segment == "..") {
+      if (!kept.empty()) kept.pop_back();
+    } else if (segment != ".") {
+      kept.push_back(segment);
+    }
+  }
+  std::string out;
+  for (std::string_view const segment : kept) out.append(1, '/').append(segment);
+  if (ends_in_slash) out += '/';
+  return out;
+}
+
+/// Whether an address parser could take it for a number: `0x7f.1`, `2130706433`. Such a name is an IPv4
+/// address to some resolvers and a name to others.
+bool ends_in_number(std::string_view name) noexcept {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  std::string_view const last = name.substr(name.rfind('.') + 1);
+  if (last.starts_with("0x")) return true;
+  return last.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// Letters, digits, hyphens and underscores in labels of at most 63. Anything else that RFC 3986 allows in a
+/// reg-name (escapes, sub-delims) is no host of the DNS, and reads differently to different parsers; an
+/// internationalised name has to come in its ASCII form.
+bool is_host_name(std::string_view name) noexcept {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.empty() || name.size() > 253) return false;
+  std::size_t label = 0;
+  for (char const c : name) {
+    if (c == '.') {
+      if (label == 0) return false;
+      label = 0;
+    } else {
+      if (!is_alnum(c) && c != '-' && c != '_') return false;
+      if (++label > 63) return false;
+    }
+  }
+  return label != 0;
+}
+
+/// The host in its normal form, or nothing when it is none.
+std::optional<std::string> normalise_host(urls::url_view const& url) {
+  switch (url.host_type()) {
+    case urls::host_type::ipv6: {
+      // A zone ("%eth0") has a meaning on one machine only and is not in the grammar of RFC 3986.
+      urls::ipv6_address const address = url.host_ipv6_address();
+      char buffer[urls::ipv6_address::max_str_len];
+      urls::string_view const text = address.to_buffer(buffer, sizeof buffer);
+      std::string out;
+      out.append(1, '[').append(to_std(text)).append(1, ']');
+      return out;
+    }
+    case urls::host_type::ipv4:
+      return std::string(to_std(url.encoded_host()));
+    case urls::host_type::name: {
+      std::string name(to_std(url.encoded_host()));
+      for (char& c : name) c = to_lower(c);
+      if (!is_host_name(name) || ends_in_number(name)) return std::nullopt;
+      return name;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+/// RFC 3986 section 5.3.
+std::string merge_paths(std::string_view base_target, std::string_view path) {
+  std::string_view const base = base_target.substr(0, base_target.find('?'));
+  std::string merged(base.substr(0, base.rfind('/') + 1));
+  return merged.append(path);
+}
+
+/// A malformed URL for an error message: a password ends before the last `@`, wherever the parts are.
+std::string quotable(std::string_view text) {
+  std::string out;
+  if (auto const at = text.rfind('@'); at != std::string_view::npos) {
+    out = "...@";
+    text.remove_prefix(at + 1);
+  }
+  constexpr std::size_t longest = 200;
+  bool const cut = text.size() > longest;
+  for (char const c : text.substr(0, longest)) out += c > ' ' && c < '\x7f' ? c : '?';
+  return cut ? out + "..." : out;
+}
+
+}  // namespace
+
+std::optional<Url> Url::parse(std::string_view text) {
+  if (text.size() > max_url_size) return std::nullopt;
+  auto const parsed = urls::parse_uri(urls::string_view(text.data(), text.size()));
+  if (!parsed) return std::nullopt;
+  urls::url_view const& view = *parsed;
+  bool const secure = view.scheme_id() == urls::scheme::https;
+  if ((!secure && view.scheme_id() != urls::scheme::http) || !view.has_authority()) return std::nullopt;
+
+  std::optional<std::string> const host = normalise_host(view);
+  if (!host) return std::nullopt;
+  unsigned const default_port = secure ? 443 : 80;
+  unsigned port = default_port;
+  if (view.has_port() && !view.port().empty()) {
+    port = 0;
+    for (char const c : view.port()) {
+      port = port * 10 + static_cast<unsigned>(c - '0');
+      if (port > 65535) return std::nullopt;
+    }
+    if (port == 0) return std::nullopt;
+  }
+
+  Url url;
+  url.port_ = static_cast<std::uint16_t>(port);
+  url.text_ = secure ? "https" : "http";
+  url.scheme_size_ = static_cast<std::uint8_t>(url.text_.size());
+  url.text_.append("://").append(*host);
+  url.host_end_ = url.text_.size();
+  if (port != default_port) url.text_.append(1, ':').append(std::to_string(port));
+  url.target_ = url.text_.size();
+  // RFC 3986 section 6.2.2.3: an escaped dot is a dot, so the escapes come first.
+  std::string const path = normalise_escapes(to_std(view.encoded_path()));
+  url.text_.append(remove_dot_segments(path));
+  if (view.has_query()) url.text_.append(1, '?').append(normalise_escapes(to_std(view.encoded_query())));
+  if (view.has_userinfo()) url.user_info_ = std::string(to_std(view.encoded_userinfo()));
+  return url;
+}
+
+Url::Url(std::string_view text) {
+  std::optional<Url> parsed = parse(text);
+  if (!parsed)
+    throw Error(http_errc::invalid_url, "\"" + quotable(text) +
+                                            "\": needs http:// or https://, a host, and no raw spaces, "
+                                            "control or non-ASCII characters");
+  *this = std::move(*parsed);
+}
+
+std::string_view Url::host() const noexcept {
+  if (text_.empty()) return {};
+  std::size_t const begin = scheme_size_ + std::size_t{3};
+  return std::string_view(text_).substr(begin, host_end_ - begin);
+}
+
+std::string_view Url::host_name() const noexcept {
+  std::string_view name = host();
+  if (name.starts_with('[')) name = name.substr(1, name.size() - 2);
+  return name;
+}
+
+std::string_view Url::authority() const noexcept {
+  if (text_.empty()) return {};
+  std::size_t const begin = scheme_size_ + std::size_t{3};
+  return std::string_view(text_).substr(begin, target_ - begin);
+}
+
+std::optional<Url> Url::resolve(std::string_view reference) const {
+  if (text_.empty()) return std::nullopt;
+  auto const parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
+  if (!parsed) return std::nullopt;
+  urls::url_view const& view = *parsed;
+  if (view.has_scheme()) return parse(reference);
+  std::string text(scheme());
+  if (view.has_authority()) return parse(text.append(1, ':').append(reference));
+
+  // RFC 3986 section 5.2.2: everything up to the path comes from the base.
+  text.append("://");
+  if (!user_info_.empty()) text.append(user_info_).append(1, '@');
+  text.append(authority());
+  std::string_view const path = to_std(view.encoded_path());
+  if (path.empty()) {
+    text.append(view.has_query() ? target().substr(0, target().find('?')) : target());
+  } else if (path.starts_with('/')) {
+    text.append(path);
+  } else {
+    text.append(merge_paths(target(), path));
+  }
+  if (view.has_query()) text.append(1, '?').append(to_std(view.encoded_query()));
+  return parse(text);
+}
+
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,107 @@
+#include "beast_cache/session/client_session.hpp"
+
+#include <boost/beast/core/detail/base64.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/error.hpp"
+#include "beast_cache/session/redirects.hpp"
+#include "session/connection_pool.hpp"
+#include "session/exchange.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  return (c | 0x20) - 'a' + 10;
+}
+
+/// `user:password` as RFC 7617 wants it. The escapes are those of a parsed URL, so they are well formed.
+std::string basic_credentials(std::string_view user_info) {
+  std::string plain;
+  for (std::size_t i = 0; i < user_info.size(); ++i) {
+    if (user_info[i] == '%') {
+      plain += static_cast<char>(hex_value(user_info[i + 1]) * 16 + hex_value(user_info[i + 2]));
+      i += 2;
+    } else {
+      plain += user_info[i];
+    }
+  }
+  if (user_info.find(':') == std::string_view::npos) plain += ':';
+  namespace base64 = boost::beast::detail::base64;
+  std::string text = "Basic ";
+  std::size_t const prefix = text.size();
+  text.resize(prefix + base64::encoded_size(plain.size()));
+  text.resize(prefix + base64::encode(text.data() + prefix, plain.data(), plain.size()));
+  return text;
+}
+
+}  // namespace
+
+ClientCore::ClientCore(asio::any_io_executor executor, ClientOptions options)
+    : executor_(std::move(executor)),
+      options_(std::move(options)),
+      pool_(ConnectionPool::create(executor_, options_)) {}
+
+ClientCore::~ClientCore() {
+  pool_->close();
+}
+
+void ClientCore::close() noexcept {
+  pool_->close();
+}
+
+void ClientCore::prepare(Request& request) const {
+  http::fields& headers = request.headers();
+  if (!options_.user_agent().empty() && headers.count(http::field::user_agent) == 0)
+    headers.set(http::field::user_agent, options_.user_agent());
+  if (headers.count(http::field::accept) == 0) headers.set(http::field::accept, "*/*");
+  std::string const& user_info = request.url().user_info();
+  if (!user_info.empty() && headers.count(http::field::authorization) == 0)
+    headers.set(http::field::authorization, basic_credentials(user_info));
+}
+
+asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirectives) {
+  std::shared_ptr<ClientCore> const self = shared_from_this();
+  auto const deadline = Deadline::after(request.timeout().value_or(options_.timeout()));
+  unsigned const limit = request.redirects().value_or(options_.max_redirects());
+  std::vector<ResponseHead> history;
+  for (;;) {
+    prepare(request);
+    Exchange exchange(pool_, std::move(request), deadline, options_.max_header_size());
+    StreamedResponse response = co_await exchange.run();
+    std::optional<Request> next;
+    if (limit > 0) next = next_hop(exchange.request(), response, options_.allow_downgrade());
+    if (!next) {
+      response.set_history(std::move(history));
+      co_return response;
+    }
+    if (history.size() == limit)
+      throw Error(http_errc::redirect_limit, std::string(exchange.request().url().origin()) + " after " +
+                                                 std::to_string(limit) + " redirects");
+    co_await drain(response.take_body());
+    history.push_back(static_cast<ResponseHead&&>(response));
+    request = std::move(*next);
+  }
+}
+
+asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
+  std::unique_ptr<BodyReader> const body = stream.take_body();
+  std::string text;
+  try {
+    text = co_await read_rest(*body, options_.max_body_size());
+  } catch (Error const& e) {
+    if (e.code() != http_errc::body_limit) throw;
+    throw Error(e.code(), std::string(stream.url().origin()) + ": more than " +
+                              std::to_string(options_.max_body_size()) + " bytes");
+  }
+  co_return Response(static_cast<ResponseHead&&>(stream), std::move(text));
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,139 @@
+#pragma once
+/// The connections of a session, kept open between requests. Internal.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
+#include "beast_cache/session/client_options.hpp"
+#include "session/baton.hpp"
+#include "session/transport.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// A connection with the bytes that were read from it and not used yet.
+class Connection {
+ public:
+  explicit Connection(asio::any_io_executor executor) : transport(std::move(executor)) {}
+
+  Transport transport;
+  /// Bytes [begin, end) of the buffer are unread.
+  std::string buffer;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+class ConnectionPool;
+
+/// The right to have one connection open, and that connection where there is one.
+///
+/// Given up by its destructor, connection and all, unless it was given back.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&& other) noexcept = default;
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease();
+
+  explicit operator bool() const noexcept { return pool_ != nullptr; }
+  /// Null until `connect`, when none was idle.
+  Connection* connection() const noexcept { return connection_.get(); }
+  /// Opens a new connection in place of the one there is.
+  asio::awaitable<void> connect(Url url, Transport::Clock::time_point deadline);
+  /// Closes the connection, and keeps the right to have one.
+  void disconnect() noexcept { connection_.reset(); }
+  /// Lets the next request have the connection.
+  void give_back() noexcept;
+
+ private:
+  friend class ConnectionPool;
+  Lease(std::shared_ptr<ConnectionPool> pool, std::string origin, std::unique_ptr<Connection> connection)
+      : pool_(std::move(pool)), origin_(std::move(origin)), connection_(std::move(connection)) {}
+
+  std::shared_ptr<ConnectionPool> pool_;
+  std::string origin_;
+  std::unique_ptr<Connection> connection_;
+};
+
+/// Idle connections by origin, and who waits for one.
+///
+/// A pool belongs to one session, so the settings of TLS are the same for all its connections.
+/// Thread safety: shared objects: safe.
+class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
+ public:
+  using Clock = Transport::Clock;
+
+  /// Use `create`: the pool has to be known to the executor's context.
+  ConnectionPool(asio::any_io_executor executor, ClientOptions const& options);
+  ~ConnectionPool();
+  static std::shared_ptr<ConnectionPool> create(asio::any_io_executor executor, ClientOptions const& options);
+
+  /// Waits until the origin may have one more connection, in the order of arrival.
+  /// Errors: `http_errc::timeout` at the deadline, `http_errc::closed`.
+  /// Cancellation: all types.
+  asio::awaitable<Lease> acquire(std::string origin, Clock::time_point deadline);
+
+  /// Drops the idle connections, and lets those fail that wait.
+  void close() noexcept;
+
+  asio::any_io_executor const& executor() const noexcept { return executor_; }
+  /// Loaded on first use. Errors: as `load_tls_context`.
+  std::shared_ptr<TlsContext const> tls_context();
+
+ private:
+  friend class Lease;
+
+  class Idle {
+   public:
+    Idle(std::unique_ptr<Connection> c, Clock::time_point s) : connection(std::move(c)), since(s) {}
+    std::unique_ptr<Connection> connection;
+    Clock::time_point since;
+  };
+  class Waiter {
+   public:
+    Waiter(asio::any_io_executor const& executor, Clock::time_point deadline) : baton(executor, deadline) {}
+    Baton baton;
+    bool granted = false;
+    std::unique_ptr<Connection> connection;
+  };
+  class Bucket {
+   public:
+    std::size_t open = 0;
+    std::vector<Idle> idle;
+    std::deque<std::shared_ptr<Waiter>> waiters;
+  };
+  class Queued;
+  using Dropped = std::vector<std::unique_ptr<Connection>>;
+
+  std::optional<Lease> try_acquire(std::string const& origin, Dropped& dropped);
+  void release(std::string const& origin, std::unique_ptr<Connection> connection) noexcept;
+  void release_locked(std::string const& origin, std::unique_ptr<Connection> connection, Dropped& dropped);
+  void sweep(Clock::time_point now, Dropped& dropped);
+
+  asio::any_io_executor const executor_;
+  std::size_t const limit_;
+  std::chrono::milliseconds const idle_timeout_;
+  std::string const ca_file_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Bucket> buckets_;
+  Clock::time_point next_sweep_;
+  bool closed_ = false;
+  std::mutex tls_mutex_;
+  std::shared_ptr<TlsContext const> tls_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,97 @@
+#include "beast_cache/session/redirects.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/error.hpp>
+#include <boost/beast/core/string.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/error.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+// A body that is cheaper to read than a new connection is to make.
+constexpr std::uint64_t max_drained = 64 * 1024;
+
+constexpr std::array safe_fields = {
+    http::field::accept,           http::field::accept_charset,
+    http::field::accept_encoding,  http::field::accept_language,
+    http::field::cache_control,    http::field::content_encoding,
+    http::field::content_language, http::field::content_type,
+    http::field::pragma,           http::field::range,
+    http::field::user_agent,
+};
+
+template <class Predicate>
+void erase_fields(http::fields& fields, Predicate predicate) {
+  std::vector<std::string> names;
+  for (auto const& field : fields) {
+    if (predicate(field)) names.emplace_back(field.name_string());
+  }
+  for (auto const& name : names) fields.erase(name);
+}
+
+bool becomes_get(http::verb method, unsigned status) noexcept {
+  if (status == 303) return method != http::verb::get && method != http::verb::head;
+  // RFC 9110 section 15.4.2, note: what every browser does.
+  return (status == 301 || status == 302) && method == http::verb::post;
+}
+
+}  // namespace
+
+std::optional<Request> next_hop(Request const& sent, ResponseHead const& response, bool allow_downgrade) {
+  if (!is_redirect(response.status())) return std::nullopt;
+  auto const count = response.headers().count(http::field::location);
+  if (count == 0) return std::nullopt;
+  std::string const origin(sent.url().origin());
+  if (count > 1) throw Error(http_errc::redirect_target, origin + " sent several Location fields");
+  std::optional<Url> target = sent.url().resolve(response.header("Location"));
+  if (!target)
+    throw Error(http_errc::redirect_target, origin + " sent a Location that is no http or https URL");
+  if (sent.url().is_secure() && !target->is_secure() && !allow_downgrade)
+    throw Error(http_errc::redirect_downgrade, origin + " to " + std::string(target->origin()));
+
+  Request next(sent);
+  // Without user information: it would be the server's choice of credentials, not the caller's.
+  next.set_url(Url(target->str()));
+  if (becomes_get(sent.method(), response.status())) {
+    next.set_method(http::verb::get);
+    next.set_body(Body());
+    erase_fields(next.headers(), [](auto const& field) {
+      return boost::beast::iequals(field.name_string().substr(0, 8), "content-") ||
+             boost::beast::iequals(field.name_string(), "digest");
+    });
+  } else if (!sent.body().empty() && !sent.body().repeatable()) {
+    throw Error(http_errc::body_not_replayable, origin + " to " + std::string(target->origin()));
+  }
+  if (!same_origin(sent.url(), *target)) {
+    erase_fields(next.headers(), [](auto const& field) {
+      return std::find(safe_fields.begin(), safe_fields.end(), field.name()) == safe_fields.end();
+    });
+  }
+  return next;
+}
+
+asio::awaitable<void> drain(std::unique_ptr<BodyReader> body) {
+  if (!body || body->remaining().value_or(0) > max_drained) co_return;
+  try {
+    std::string buffer(16 * 1024, '\0');
+    std::uint64_t drained = 0;
+    while (drained <= max_drained) {
+      std::size_t const count = co_await body->read_some(asio::buffer(buffer));
+      if (count == 0) break;
+      drained += count;
+    }
+  } catch (boost::system::system_error const& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+  }
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

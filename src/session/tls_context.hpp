@@ -1,0 +1,37 @@
+#pragma once
+/// The settings of TLS, and the errors that OpenSSL reports. Internal.
+
+#include <boost/asio/ssl/context.hpp>
+#include <string>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// An OpenSSL context that verifies the peer and is not changed any more: it is shared between threads.
+class TlsContext {
+ public:
+  /// As `load_tls_context`.
+  explicit TlsContext(std::string const& ca_file);
+
+  asio::ssl::context& context() const noexcept { return context_; }
+
+ private:
+  void trust_system();
+  void trust_file(std::string const& path);
+
+  mutable asio::ssl::context context_;
+};
+
+/// Sets what a connection to that host has to prove, and tells the server who is asked for (SNI).
+void expect_host(SSL* ssl, Url const& url);
+
+/// Why the peer's certificate was not accepted; empty when that is not what went wrong.
+std::string verify_failure(SSL* ssl);
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,71 @@
+#pragma once
+/// One connection, over TCP or TLS, with its deadline. Internal.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+class TlsContext;
+class Link;
+
+/// What https connections of a session are checked against.
+/// @param ca_file Empty: the system's trust store.
+/// Errors: `http_errc::tls_trust_store`, naming the file or the store, when there is nothing to trust.
+std::shared_ptr<TlsContext const> load_tls_context(std::string const& ca_file);
+
+/// A connection whose operations run on the awaiting coroutine's executor, without a strand.
+///
+/// Two things come from outside of that coroutine: the deadline, and a cancellation. Both go through one
+/// mutex that is never held across a suspension, and after either the connection is dead: the operation
+/// under way and all later ones fail with that reason.
+///
+/// Cancellation: all types.
+/// Thread safety: one operation at a time, on any thread.
+class Transport {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Transport(asio::any_io_executor executor);
+  Transport(Transport&&) noexcept;
+  Transport& operator=(Transport&&) noexcept;
+  /// Closes the connection.
+  ~Transport();
+
+  /// From now on, until `disarm`, everything has to be done by that time.
+  void arm(Clock::time_point deadline);
+  void disarm() noexcept;
+
+  /// Looks the host up, connects, and shakes hands.
+  /// @param tls Null for http.
+  /// Errors: `Error` with `http_errc::resolve`, `connect`, `tls_verify`, `tls_handshake`, `timeout`.
+  asio::awaitable<void> connect(Url url, Clock::time_point deadline, std::shared_ptr<TlsContext const> tls);
+
+  /// @return 0 with an error. A close by the peer is `asio::error::eof`; without TLS's close_notify it is
+  /// not.
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer, error_code& ec);
+  /// Writes all of both.
+  asio::awaitable<std::size_t> write(asio::const_buffer first, asio::const_buffer second, error_code& ec);
+
+  /// Whether an idle connection is still open, and nobody has sent anything on it.
+  bool is_quiet() noexcept;
+
+ private:
+  asio::awaitable<void> connect_tcp(Url const& url, Clock::time_point deadline);
+  asio::awaitable<void> shake_hands(Url const& url, std::shared_ptr<TlsContext const> tls);
+
+  std::shared_ptr<Link> link_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
