@@ -140,9 +140,8 @@ std::string_view Guard::unseal(std::uint8_t format, std::uint32_t type, std::str
   if (!signing_ && flags == signed_flag && sealed.size() >= head_size + 32) {
     throw Error(cache_errc::bad_signature, "a signed value; set secret_key to read it");
   }
-  if (flags > signed_flag || get(head, 6, 2) != 0) bad_value("unknown flags");
   std::size_t const check_size = signing_ ? 32 : 4;
-  if (sealed.size() < head_size + check_size) bad_value("cut off");
+  if (sealed.size() < head_size + check_size) throw Error(cache_errc::bad_signature, "a value that is cut off");
   std::string_view const check = sealed.substr(head_size, check_size);
   std::string_view const payload = sealed.substr(head_size + check_size);
   if (signing_) {
@@ -151,6 +150,7 @@ std::string_view Guard::unseal(std::uint8_t format, std::uint32_t type, std::str
   } else if (get(check, 0, 4) != crc(head, key, payload)) {
     bad_value("wrong checksum");
   }
+  if (flags > signed_flag || get(head, 6, 2) != 0) bad_value("unknown flags");
   if (get(head, 12, 4) != key.size() || get(head, 16, 8) != payload.size()) bad_value("wrong sizes");
   if (get(head, 4, 1) != format) bad_value("written with another serializer or format version");
   if (get(head, 8, 4) != type) bad_value("a value of another type");

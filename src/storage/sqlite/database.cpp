@@ -170,8 +170,8 @@ asio::awaitable<void> Database::drain() {
 }
 
 asio::awaitable<void> Database::detach_and_drain() {
-  bool const last = --users_ == 0;
-  co_await on_all_lanes(last ? Mode::close : Mode::barrier);
+  Mode const mode = --users_ == 0 ? Mode::close : Mode::barrier;
+  co_await on_all_lanes(mode);
 }
 
 }  // namespace sqlite

@@ -1,0 +1,400 @@
+// Cancellation, contexts and caches that go at the wrong moment, processes that share a file.
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
+#include <future>
+#include <semaphore>
+#include <thread>
+
+#include "beast_cache/storage/sqlite_cache.hpp"
+#include "catch.hpp"
+#include "unit/storage/command.hpp"
+#include "unit/storage/run.hpp"
+#include "unit/storage/temp_directory.hpp"
+
+using namespace beast_cache;
+
+namespace {
+
+// Counts the coroutine frames that are alive.
+class Live {
+ public:
+  Live() { ++count; }
+  Live(Live const&) = delete;
+  Live& operator=(Live const&) = delete;
+  ~Live() { --count; }
+  static inline int count = 0;
+};
+
+// Holds a lane's thread inside a callable until it is let go.
+class Gate {
+ public:
+  void block() {
+    entered_.release();
+    leave_.acquire();
+  }
+  void wait_until_entered() { entered_.acquire(); }
+  void open() { leave_.release(); }
+
+ private:
+  std::binary_semaphore entered_{0};
+  std::binary_semaphore leave_{0};
+};
+
+asio::awaitable<void> hold_writer(SQLiteCache& cache, Gate& gate) {
+  auto const block = [&gate](SQLiteConnection&) { gate.block(); };
+  co_await cache.get_connection(block);
+}
+
+asio::awaitable<void> write_key(SQLiteCache& cache, std::string key) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_await cache.write(std::move(key), "v");
+}
+
+asio::awaitable<void> create(SQLiteCache& cache) {
+  co_await cache.write("first", "v");
+}
+
+asio::awaitable<void> expect_key(SQLiteCache& cache, std::string key, bool expected) {
+  bool const found = co_await cache.contains(std::move(key));
+  CHECK(found == expected);
+}
+
+asio::awaitable<void> count_forever(SQLiteCache& cache) {
+  auto const count = [](SQLiteConnection& connection) {
+    return connection.query_integer(
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c");
+  };
+  co_await cache.get_connection(count, ConnectionUse::read);
+}
+
+asio::awaitable<void> work(SQLiteCache cache, int id) {
+  Live const live;
+  for (int i = 0; i < 1000; ++i) {
+    std::string const key =
+        std::to_string(id) + " a key that does not fit into a small string " + std::to_string(i);
+    co_await cache.write(key, "v");
+    std::optional<std::string> const value = co_await cache.read(key);
+    CHECK(value == "v");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a queued operation is cancelled at once, whatever kind of cancellation it is", "[storage]") {
+  for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                          asio::cancellation_type::total}) {
+    TempDirectory directory;
+    SQLiteCache cache(directory.file("demo"));
+    run(create(cache));
+    Gate gate;
+    asio::io_context context;
+    asio::co_spawn(context, hold_writer(cache, gate), asio::detached);
+    context.poll();
+    gate.wait_until_entered();
+    asio::cancellation_signal signal;
+    error_code code;
+    bool done = false;
+    asio::co_spawn(context, code_of(write_key(cache, "cancelled")),
+                   asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, error_code c) {
+                     code = error ? error_code() : c;
+                     done = true;
+                   }));
+    context.restart();
+    context.poll();
+    CHECK_FALSE(done);
+    signal.emit(type);
+    context.restart();
+    context.poll();
+    CHECK(done);
+    CHECK(code == asio::error::operation_aborted);
+    gate.open();
+    context.restart();
+    context.run();
+    CHECK(done);
+    run(expect_key(cache, "cancelled", false));
+  }
+}
+
+TEST_CASE("the losers of || are cancelled without waiting for the lane", "[storage]") {
+  using namespace asio::experimental::awaitable_operators;
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  Gate gate;
+  asio::io_context context;
+  asio::co_spawn(context, hold_writer(cache, gate), asio::detached);
+  context.poll();
+  gate.wait_until_entered();
+  bool done = false;
+  auto const race = [](SQLiteCache& c, bool& finished) -> asio::awaitable<void> {
+    asio::steady_timer now(co_await asio::this_coro::executor, asio::steady_timer::clock_type::now());
+    auto both = c.write("loser", "v") || now.async_wait(asio::use_awaitable);
+    auto const winner = co_await std::move(both);
+    CHECK(winner.index() == 1);
+    finished = true;
+  };
+  asio::co_spawn(context, race(cache, done), asio::detached);
+  context.restart();
+  while (!done) context.run_one();
+  gate.open();
+  context.run();
+  run(expect_key(cache, "loser", false));
+}
+
+TEST_CASE("a running query is interrupted, and only that", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  error_code code;
+  bool found = false;
+  asio::co_spawn(
+      context, code_of(count_forever(cache)),
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, error_code c) { code = c; }));
+  asio::co_spawn(context, cache.contains("first"), [&](std::exception_ptr, bool there) { found = there; });
+  context.poll();
+  // Queued or running: either way it must end, for it would never end by itself.
+  signal.emit(asio::cancellation_type::terminal);
+  context.restart();
+  context.run();
+  CHECK(code == asio::error::operation_aborted);
+  CHECK(found);
+}
+
+TEST_CASE("a write that is already committed when it is cancelled reports success", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  Gate reader;
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  error_code code = asio::error::fault;
+  auto const write = [](SQLiteCache& c) -> asio::awaitable<void> { co_await c.write("k", "v"); };
+  asio::co_spawn(
+      context, code_of(write(cache)),
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, error_code c) { code = c; }));
+  context.poll();
+  // Through the writer's queue behind it: when this is done, so is the write.
+  std::promise<void> behind;
+  asio::io_context other;
+  asio::co_spawn(other, hold_writer(cache, reader), [&](std::exception_ptr) { behind.set_value(); });
+  std::thread thread([&] { other.run(); });
+  reader.wait_until_entered();
+  signal.emit(asio::cancellation_type::terminal);
+  reader.open();
+  thread.join();
+  context.restart();
+  context.run();
+  CHECK_FALSE(code);
+  run(expect_key(cache, "k", true));
+}
+
+TEST_CASE("an io_context can be destroyed with operations queued, running and completed", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  for (int round = 0; round < 60; ++round) {
+    {
+      asio::io_context context;
+      for (int i = 0; i < 8; ++i) {
+        SQLiteCache another(directory.file("demo"));
+        asio::co_spawn(context, work(std::move(another), i), asio::detached);
+      }
+      for (int i = 0; i < round; ++i) context.run_one();
+    }
+    REQUIRE(Live::count == 0);
+  }
+  run(create(cache));
+  CHECK(command("sqlite3 " + directory.file("demo.sqlite") + " 'pragma integrity_check'") == "ok\n");
+}
+
+TEST_CASE("destroying an io_context interrupts the query that it waits for", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  {
+    asio::io_context context;
+    asio::co_spawn(context, count_forever(cache), asio::detached);
+    asio::co_spawn(context, count_forever(cache), asio::detached);
+    context.poll();
+  }
+  run(expect_key(cache, "first", true));
+}
+
+TEST_CASE("a cache dropped with operations under way finishes them and loses nothing", "[storage]") {
+  TempDirectory directory;
+  int acknowledged = 0;
+  {
+    asio::io_context context;
+    {
+      SQLiteCache cache(directory.file("demo"));
+      for (int i = 0; i < 200; ++i) {
+        asio::co_spawn(context, cache.write(std::to_string(i), "v"),
+                       [&](std::exception_ptr e) { acknowledged += !e; });
+      }
+    }
+    context.run();
+  }
+  CHECK(acknowledged == 200);
+  CHECK(command("sqlite3 " + directory.file("demo.sqlite") + " 'select count(*) from cache'") == "200\n");
+  CHECK(command("ls " + directory.path()) == "demo.sqlite\n");
+}
+
+TEST_CASE("close waits for what is under way and ends the threads with the last cache", "[storage]") {
+  TempDirectory directory;
+  auto const threads = [] { return command("ls /proc/" + std::to_string(::getpid()) + "/task | wc -l"); };
+  std::string const before = threads();
+  SQLiteCache cache(directory.file("demo"));
+  asio::io_context context;
+  int completed = 0, completed_before_close = -1;
+  for (int i = 0; i < 100; ++i) {
+    asio::co_spawn(context, cache.write(std::to_string(i), "v"),
+                   [&](std::exception_ptr e) { completed += !e; });
+  }
+  asio::co_spawn(context, code_of(create(cache)), asio::detached);
+  auto const close = [](SQLiteCache& c, int& count, int& at_close) -> asio::awaitable<void> {
+    co_await c.close();
+    at_close = count;
+    co_await c.close();
+  };
+  // The first operation makes the tables; the others follow when it is done.
+  while (completed < 1) context.run_one();
+  asio::co_spawn(context, close(cache, completed, completed_before_close), asio::detached);
+  context.run();
+  CHECK(completed_before_close == 100);
+  CHECK(threads() == before);
+  CHECK_FALSE(std::filesystem::exists(directory.file("demo.sqlite-wal")));
+}
+
+// --- processes ---
+
+TEST_CASE("another process's lock is waited for as long as the busy timeout, readers go on", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache",
+                    SQLiteOptions().busy_timeout(std::chrono::milliseconds(0)));
+  run(create(cache));
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(directory.file("demo.sqlite").c_str(), &other) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    std::string what;
+    error_code const code = co_await code_of(c.write("k", "v"), &what);
+    CHECK(code == cache_errc::busy);
+    CHECK_THAT(what, Catch::Matchers::Contains("demo.sqlite"));
+    bool const found = co_await c.contains("first");
+    CHECK(found);
+  }(cache));
+  REQUIRE(sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(other);
+  run(write_key(cache, "k"));
+}
+
+TEST_CASE("a write that waits for another process's lock can be cancelled", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().busy_timeout(std::chrono::hours(1)));
+  run(create(cache));
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(directory.file("demo.sqlite").c_str(), &other) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  error_code code;
+  auto const write = [](SQLiteCache& c) -> asio::awaitable<void> { co_await c.write("k", "v"); };
+  asio::co_spawn(
+      context, code_of(write(cache)),
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr, error_code c) { code = c; }));
+  context.poll();
+  signal.emit(asio::cancellation_type::terminal);
+  context.restart();
+  context.run();
+  CHECK(code == asio::error::operation_aborted);
+  sqlite3_close(other);
+}
+
+TEST_CASE("eight processes write to one file at once and nothing is lost", "[storage]") {
+  TempDirectory directory;
+  std::array<pid_t, 8> children{};
+  std::string const self = std::filesystem::read_symlink("/proc/self/exe").string();
+  ::setenv("BEAST_CACHE_TEST_FILE", directory.file("shared").c_str(), 1);
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    ::setenv("BEAST_CACHE_TEST_CHILD", std::to_string(i).c_str(), 1);
+    children[i] = ::fork();
+    if (children[i] == 0) {
+      ::execl(self.c_str(), self.c_str(), "[.child]", static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  ::unsetenv("BEAST_CACHE_TEST_CHILD");
+  ::unsetenv("BEAST_CACHE_TEST_FILE");
+  for (pid_t const child : children) {
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+  CHECK(command("sqlite3 " + directory.file("shared.sqlite") +
+                " 'select count(*) from cache; pragma integrity_check'") == "1600\nok\n");
+}
+
+// Not a test by itself: what each of the eight processes does.
+TEST_CASE("child of the test with eight processes", "[.child]") {
+  char const* const file = std::getenv("BEAST_CACHE_TEST_FILE");
+  char const* const child = std::getenv("BEAST_CACHE_TEST_CHILD");
+  REQUIRE((file && child));
+  SQLiteCache cache(file, "cache",
+                    SQLiteOptions().busy_timeout(std::chrono::minutes(5)).checkpoint_pages(20));
+  asio::io_context context;
+  int failures = 0, written = 0;
+  for (int i = 0; i < 10; ++i) {
+    auto const task = [](SQLiteCache& c, std::string prefix, int& n) -> asio::awaitable<void> {
+      for (int k = 0; k < 20; ++k) {
+        co_await c.write(prefix + std::to_string(k), std::string(500, 'v'));
+        std::optional<std::string> const value = co_await c.read(prefix + std::to_string(k));
+        if (value) ++n;
+      }
+    };
+    asio::co_spawn(context, task(cache, std::string(child) + "/" + std::to_string(i) + "/", written),
+                   [&](std::exception_ptr error) { failures += error != nullptr; });
+  }
+  context.run();
+  CHECK(failures == 0);
+  CHECK(written == 200);
+}
+
+TEST_CASE("a cache that was open at fork() is refused in the child, where a new one works", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  pid_t const child = ::fork();
+  if (child == 0) {
+    // No CHECK here: it is not this process's report.
+    int failed = 0;
+    try {
+      run(create(cache));
+      failed |= 1;
+    } catch (Error const& error) {
+      if (error.code() != cache_errc::forked) failed |= 2;
+    }
+    try {
+      SQLiteCache fresh(directory.file("demo"));
+      run(create(fresh));
+    } catch (std::exception const&) {
+      failed |= 4;
+    }
+    ::_exit(failed);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  run(write_key(cache, "after"));
+  run(expect_key(cache, "after", true));
+}
