@@ -67,9 +67,9 @@ class SQLiteBackend::Impl {
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
   static asio::awaitable<void> discard(std::shared_ptr<Impl> self, LookupQuery const& query,
                                        std::vector<std::int64_t> const& rows) {
-    std::shared_ptr<sqlite::Database> const database = self->database();
     auto job = [&](Handle& handle) { detail::remove_damaged(handle, query, self->seal(), rows); };
     try {
+      std::shared_ptr<sqlite::Database> const database = self->database();
       co_await database->write(self->schema(), std::move(job));
     } catch (Error const& error) {
       if (error.code() == asio::error::operation_aborted) throw;

@@ -22,9 +22,9 @@ std::string create_key(Url const& url);
 /// Authorization field under `salt`; empty when there is none.
 std::string create_principal(http::fields const& request_headers, std::string_view salt);
 
-/// What tells this stored response from all others: a hash over its primary key, its principal, its method and the
-/// request fields that its Vary names. Every part is prefixed with its length, so no two different variants share
-/// it; fields that RFC 9111 calls matching share it.
+/// What tells this stored response from all others: a hash over its primary key, its principal, its method
+/// and the request fields that its Vary names. Every part is prefixed with its length, so no two different
+/// variants share it; fields that RFC 9111 calls matching share it.
 std::string create_variant(CachedResponse const& response);
 
 }  // namespace v1
