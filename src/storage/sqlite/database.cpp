@@ -157,11 +157,12 @@ asio::awaitable<void> Database::on_all_lanes(Mode mode) {
   check_process();
   auto self = shared_from_this();
   auto nothing = [](Handle&) {};
-  if (writer_) {
-    co_await detail::offload<void, Handle>(*writer_, static_cast<int>(mode), nothing, self);
-  }
+  // The writer's handle is to be the last one that closes: it moves the write-ahead log into the file.
   if (reader_) {
     co_await detail::offload<void, Handle>(*reader_, static_cast<int>(mode), nothing, self);
+  }
+  if (writer_) {
+    co_await detail::offload<void, Handle>(*writer_, static_cast<int>(mode), nothing, self);
   }
 }
 

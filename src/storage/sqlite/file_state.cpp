@@ -41,7 +41,8 @@ void FileState::check_type(FileIdentity const& identity) const {
   }
 }
 
-std::unique_ptr<Handle> FileState::open(bool for_writing) {
+std::unique_ptr<Handle> FileState::open(Role role) {
+  bool const for_writing = role != Role::reader;
   auto const access = for_writing ? Handle::Access::read_write : Handle::Access::read_only;
   std::unique_ptr<Handle> handle;
   if (memory_) {
@@ -50,7 +51,7 @@ std::unique_ptr<Handle> FileState::open(bool for_writing) {
     return handle;
   }
   std::optional<FileIdentity> identity = detail::identify(path_);
-  if (!identity && for_writing) {
+  if (!identity && role == Role::first) {
     detail::create_directories(path_.substr(0, path_.find_last_of('/')));
     detail::create_private_file(path_);
     identity = detail::identify(path_);
@@ -59,7 +60,7 @@ std::unique_ptr<Handle> FileState::open(bool for_writing) {
   check_type(*identity);
   {
     std::lock_guard lock(mutex_);
-    if (for_writing || !identity_) {
+    if (role == Role::first || !identity_) {
       identity_ = identity;
     } else if (!identity_->same_file(*identity)) {
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");
@@ -77,7 +78,7 @@ std::unique_ptr<Handle> FileState::open(bool for_writing) {
     if (handle->query_integer("PRAGMA user_version") > file_version) {
       throw Error(cache_errc::schema_newer, path_ + ": use that version, or another file");
     }
-    if (for_writing) initialise(*handle);
+    if (role == Role::first) initialise(*handle);
   } catch (...) {
     // Nothing of ours is in there: leave no trace, not even that of a tidy exit.
     handle->disown();
@@ -131,18 +132,21 @@ void FileState::begin_write(Handle& handle) const {
     if (error.code() == cache_errc::busy) handle.check_cancelled();
     throw;
   }
-  if (memory_) return;
-  // WAL mode does not notice that the file was unlinked or replaced, and would acknowledge writes into
-  // nothing.
-  std::optional<FileIdentity> const known = identity();
-  std::optional<FileIdentity> now;
-  try {
-    now = detail::identify(path_);
-  } catch (Error const&) {
-  }
-  if (now && known && now->same_file(*known)) return;
+  if (is_in_place()) return;
   handle.statement("ROLLBACK").run();
   throw Error(cache_errc::moved, path_ + ": it will be opened anew");
+}
+
+// WAL mode does not notice that the file was unlinked or replaced: it would acknowledge writes into nothing.
+bool FileState::is_in_place() const noexcept {
+  if (memory_) return true;
+  try {
+    std::optional<FileIdentity> const known = identity();
+    std::optional<FileIdentity> const now = detail::identify(path_);
+    return known && now && now->same_file(*known);
+  } catch (...) {
+    return false;
+  }
 }
 
 }  // namespace sqlite

@@ -27,15 +27,19 @@ Mode mode_of(Operation const& operation) noexcept {
 // --- SQLiteLane ---
 
 void SQLiteLane::interrupt_current() noexcept {
+  // A write that shares its transaction is not interrupted: SQLite would roll back its neighbours with it.
+  // Jobs of many steps ask check_cancelled() instead.
+  Mode const mode = mode_of(*current());
+  if (mode == Mode::write || mode == Mode::write_statement) return;
   std::lock_guard lock(handle_mutex_);
   if (handle_) sqlite3_interrupt(handle_->raw());
 }
 
-bool SQLiteLane::open_handle(bool for_writing) {
+bool SQLiteLane::open_handle(FileState::Role role) {
   std::uint64_t const generation = file_->generation.load();
   if (handle_ && (generation_ != generation || distrusted_)) drop_handle();
   if (handle_) return false;
-  std::unique_ptr<Handle> fresh = file_->open(for_writing);
+  std::unique_ptr<Handle> fresh = file_->open(role);
   fresh->on_cancelled([this] { return current() && current()->cancel_requested(); });
   std::lock_guard lock(handle_mutex_);
   handle_ = std::move(fresh);
@@ -46,7 +50,8 @@ bool SQLiteLane::open_handle(bool for_writing) {
 void SQLiteLane::drop_handle() noexcept {
   distrusted_ = false;
   if (!handle_) return;
-  if (generation_ != file_->generation.load()) handle_->disown();
+  // Closing the last handle removes the write-ahead log, by its name: never somebody else's.
+  if (generation_ != file_->generation.load() || !file_->is_in_place()) handle_->disown();
   std::unique_ptr<Handle> old;
   {
     std::lock_guard lock(handle_mutex_);
@@ -116,7 +121,7 @@ void ReaderLane::run_one(Operation* operation) {
     default:
       throw Error(cache_errc::readonly, file().path() + ": opened with read_only");
   }
-  open_handle(false);
+  open_handle(FileState::Role::reader);
   std::uint64_t const sequence = file().commit_sequence.load();
   bool const autocommit = mode_of(*operation) == Mode::read_autocommit;
   auto const now = Clock::now();
@@ -152,7 +157,7 @@ void ReaderLane::close_handle() noexcept {
 // --- WriterLane ---
 
 void WriterLane::open() {
-  bool const fresh = open_handle(true);
+  bool const fresh = open_handle(FileState::Role::first);
   if (!fresh && full_ == file().full_.load()) return;
   if (fresh) {
     sibling_.reset();
@@ -201,13 +206,12 @@ void WriterLane::run_one(Operation* operation) {
 
 void WriterLane::run_grouped(Operation* operation, bool savepoint) {
   if (group_.empty()) {
-    if (has_handle() && handle().in_transaction()) commit_group();
+    commit_group();
+    set_current(operation);
     open();
     file().begin_write(handle());
   }
   if (savepoint) handle().statement("SAVEPOINT job").run();
-  // Not to be interrupted: SQLite would roll back the neighbours' writes with it. Jobs of many steps ask
-  // check_cancelled() instead.
   operation->run(&handle());
   if (!operation->failed()) {
     if (savepoint) handle().statement("RELEASE job").run();
@@ -233,13 +237,13 @@ void WriterLane::run_grouped(Operation* operation, bool savepoint) {
 
 void WriterLane::run_alone(Operation* operation) {
   commit_group();
+  set_current(operation);
   open();
   file().begin_write(handle());
   operation->run(&handle());
+  set_current(nullptr);  // from here on a cancellation comes too late
   if (!operation->failed()) {
     try {
-      // From here on a cancellation comes too late.
-      set_current(nullptr);
       if (handle().in_transaction()) handle().statement("COMMIT").run();
       committed();
     } catch (...) {
@@ -253,10 +257,12 @@ void WriterLane::run_alone(Operation* operation) {
 
 void WriterLane::run_autocommit(Operation* operation) {
   commit_group();
+  set_current(operation);
   open();
   handle().start_busy_deadline(file().busy_timeout());
   int const changes = sqlite3_total_changes(handle().raw());
   operation->run(&handle());
+  set_current(nullptr);
   if (handle().in_transaction()) handle().statement("ROLLBACK").run();
   if (operation->failed()) distrust(operation->error());
   if (sqlite3_total_changes(handle().raw()) != changes) {
@@ -269,6 +275,7 @@ void WriterLane::run_autocommit(Operation* operation) {
 
 void WriterLane::run_read(Operation* operation) {
   commit_group();
+  set_current(operation);
   open();
   handle().statement("BEGIN").run();
   operation->run(&handle());
@@ -321,7 +328,10 @@ void WriterLane::checkpoint() noexcept {
   // Before 3.51.3 a checkpoint during which another connection commits may leave pages behind and corrupt the
   // file. So no one else commits meanwhile: a second handle holds the write lock.
   try {
-    if (!sibling_) sibling_ = file().open(true);
+    if (!sibling_) {
+      sibling_ = file().open(FileState::Role::sibling);
+      sibling_->disown();
+    }
     sibling_->start_busy_deadline(std::chrono::milliseconds(0));
     sibling_->statement("BEGIN IMMEDIATE").run();
   } catch (...) {

@@ -45,8 +45,13 @@ class FileState {
   std::size_t checkpoint_pages() const noexcept { return checkpoint_pages_; }
   std::chrono::milliseconds busy_timeout() const { return std::chrono::milliseconds(busy_timeout_.load()); }
 
-  // Opens a handle, creates and initialises the file first if it has to, and refuses what is not ours.
-  std::unique_ptr<Handle> open(bool for_writing);
+  // Opens a handle and refuses what is not ours. The first handle decides which file it is, and creates and
+  // initialises it if it has to; the others open that one or throw Error(moved).
+  enum class Role { first, sibling, reader };
+  std::unique_ptr<Handle> open(Role role);
+
+  // Whether the path still leads to the file that was opened.
+  bool is_in_place() const noexcept;
 
   // BEGIN IMMEDIATE within the busy deadline, on the file that the path leads to. Throws Error(moved).
   void begin_write(Handle& handle) const;
@@ -84,6 +89,7 @@ class SQLiteLane : public detail::Lane {
  public:
   SQLiteLane(asio::any_io_executor worker, std::shared_ptr<FileState> file)
       : Lane(std::move(worker)), file_(std::move(file)) {}
+  ~SQLiteLane() override { drop_handle(); }
 
  protected:
   void interrupt_current() noexcept override;
@@ -94,7 +100,7 @@ class SQLiteLane : public detail::Lane {
   virtual void close_handle() noexcept = 0;
 
   // True if it was opened just now.
-  bool open_handle(bool for_writing);
+  bool open_handle(FileState::Role role);
   void finished(detail::Operation* operation) noexcept { finished_.push_back(operation); }
   void flush() noexcept;
   Handle& handle() noexcept { return *handle_; }

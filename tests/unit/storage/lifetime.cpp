@@ -263,6 +263,8 @@ TEST_CASE("close waits for what is under way and ends the threads with the last 
   }
   asio::co_spawn(context, code_of(create(cache)), asio::detached);
   auto const close = [](SQLiteCache& c, int& count, int& at_close) -> asio::awaitable<void> {
+    bool const there = co_await c.contains("first");
+    CHECK(there);
     co_await c.close();
     at_close = count;
     co_await c.close();
