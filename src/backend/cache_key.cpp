@@ -1,6 +1,7 @@
 #include "beast_cache/backend/cache_key.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "backend/digest.hpp"
@@ -8,7 +9,7 @@
 
 // What is hashed:
 //   key        the URL's text: `printf %s URL | sha256sum` gives it, too
-//   principal  HMAC under the salt: each line of Authorization as a part
+//   principal  HMAC under the salt: each line of Authorization as a part; so are concealed credentials
 //   variant    parts: key, principal, method; for each name in Vary (lower case, sorted, once): the name, and
 //              its value's normal form, or nothing when the request had no such field
 // A part is its length in 8 bytes, least significant first, and its bytes.
@@ -17,6 +18,9 @@ namespace beast_cache {
 inline namespace v1 {
 
 namespace {
+
+constexpr std::array credentials{http::field::authorization, http::field::cookie,
+                                 http::field::proxy_authorization};
 
 std::vector<std::string> nominated_names(http::fields const& response_headers) {
   std::vector<std::string> names;
@@ -30,6 +34,15 @@ std::vector<std::string> nominated_names(http::fields const& response_headers) {
   return names;
 }
 
+/// A keyed hash of a field's lines; empty when there is none.
+std::string hash_of(http::fields const& headers, http::field name, std::string_view salt) {
+  auto const range = headers.equal_range(name);
+  if (range.first == range.second) return std::string();
+  std::string parts;
+  for (auto line = range.first; line != range.second; ++line) detail::append_part(parts, line->value());
+  return detail::hmac_sha256_hex(salt, parts);
+}
+
 }  // namespace
 
 std::string create_key(Url const& url) {
@@ -37,11 +50,19 @@ std::string create_key(Url const& url) {
 }
 
 std::string create_principal(http::fields const& request_headers, std::string_view salt) {
-  auto const range = request_headers.equal_range(http::field::authorization);
-  if (range.first == range.second) return std::string();
-  std::string parts;
-  for (auto line = range.first; line != range.second; ++line) detail::append_part(parts, line->value());
-  return detail::hmac_sha256_hex(salt, parts);
+  return hash_of(request_headers, http::field::authorization, salt);
+}
+
+bool has_credentials(http::fields const& request_headers) noexcept {
+  return std::any_of(credentials.begin(), credentials.end(),
+                     [&](http::field name) { return request_headers.count(name) != 0; });
+}
+
+void conceal_credentials(http::fields& request_headers, std::string_view salt) {
+  for (http::field const name : credentials) {
+    std::string const hash = hash_of(request_headers, name, salt);
+    if (!hash.empty()) request_headers.set(name, hash);
+  }
 }
 
 std::string create_variant(CachedResponse const& response) {

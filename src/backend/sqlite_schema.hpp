@@ -100,6 +100,7 @@ inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
     "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";
 inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
+inline constexpr char reindex[] = "REINDEX responses";
 inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";
 inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
 inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";

@@ -87,6 +87,19 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
   return best;
 }
 
+void remove_row(sqlite::Handle& handle, std::int64_t id) {
+  try {
+    handle.statement(sql::remove_row).bind(1, id).run();
+    return;
+  } catch (Error const& error) {
+    if (error.code() != cache_errc::corrupt) throw;
+  }
+  // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
+  // be neither removed nor replaced.
+  handle.execute(sql::reindex);
+  handle.statement(sql::remove_row).bind(1, id).run();
+}
+
 }  // namespace
 
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal) {
@@ -130,7 +143,7 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const
         damaged = !body.step() || candidate.judge(body.bytes(0), seal) != Verdict::good;
       }
     }
-    if (damaged) handle.statement(sql::remove_row).bind(1, id).run();
+    if (damaged) remove_row(handle, id);
   }
 }
 

@@ -293,6 +293,9 @@ TEST_CASE("A bit flipped anywhere in the stored text is never served") {
   for (std::size_t byte = first; byte < last; byte += 3) {
     std::string damaged = sound;
     damaged[byte] = static_cast<char>(damaged[byte] ^ (1 << byte % 8));
+    CAPTURE(byte - first);
+    // The log of the round before would put its pages over these.
+    for (char const* log : {"-wal", "-shm"}) std::filesystem::remove(path + log);
     write_file(path, damaged);
     SQLiteBackend backend(path);
     if (find(backend).has_value()) ++served;
