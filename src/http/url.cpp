@@ -1,5 +1,8 @@
 #include "beast_cache/http/url.hpp"
 
+#include <algorithm>
+#include <boost/url/ipv4_address.hpp>
+#include <boost/url/ipv6_address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <vector>
@@ -110,28 +113,33 @@ bool is_host_name(std::string_view name) noexcept {
 }
 
 /// The host in its normal form, or nothing when it is none.
-std::optional<std::string> normalise_host(urls::url_view const& url) {
-  switch (url.host_type()) {
-    case urls::host_type::ipv6: {
-      // A zone ("%eth0") has a meaning on one machine only and is not in the grammar of RFC 3986.
-      urls::ipv6_address const address = url.host_ipv6_address();
-      char buffer[urls::ipv6_address::max_str_len];
-      urls::string_view const text = address.to_buffer(buffer, sizeof buffer);
-      std::string out;
-      out.append(1, '[').append(to_std(text)).append(1, ']');
-      return out;
-    }
-    case urls::host_type::ipv4:
-      return std::string(to_std(url.encoded_host()));
-    case urls::host_type::name: {
-      std::string name(to_std(url.encoded_host()));
-      for (char& c : name) c = to_lower(c);
-      if (!is_host_name(name) || ends_in_number(name)) return std::nullopt;
-      return name;
-    }
-    default:
-      return std::nullopt;
+std::optional<std::string> normalise_host(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) {
+    // A zone ("%eth0") has a meaning on one machine only and is not in the grammar of RFC 3986.
+    host = host.substr(1, host.size() - 2);
+    auto const address = urls::parse_ipv6_address(urls::string_view(host.data(), host.size()));
+    if (!address) return std::nullopt;
+    char buffer[urls::ipv6_address::max_str_len];
+    std::string out;
+    return out.append(1, '[').append(to_std(address->to_buffer(buffer, sizeof buffer))).append(1, ']');
   }
+  if (urls::parse_ipv4_address(urls::string_view(host.data(), host.size()))) return std::string(host);
+  std::string name(host);
+  for (char& c : name) c = to_lower(c);
+  if (!is_host_name(name) || ends_in_number(name)) return std::nullopt;
+  return name;
+}
+
+/// A port from its digits; the default for none, 0 for what is no port.
+unsigned parse_port(std::string_view digits, unsigned default_port) noexcept {
+  if (digits.empty()) return default_port;
+  unsigned port = 0;
+  for (char const c : digits) {
+    if (!is_digit(c)) return 0;
+    port = port * 10 + static_cast<unsigned>(c - '0');
+    if (port > 65535) return 0;
+  }
+  return port;
 }
 
 /// RFC 3986 section 5.3.
@@ -157,25 +165,35 @@ std::string quotable(std::string_view text) {
 }  // namespace
 
 std::optional<Url> Url::parse(std::string_view text) {
-  if (text.size() > max_url_size) return std::nullopt;
-  auto const parsed = urls::parse_uri(urls::string_view(text.data(), text.size()));
+  std::size_t const colon = text.find("://");
+  if (text.size() > max_url_size || colon == std::string_view::npos) return std::nullopt;
+  std::size_t const begin = colon + 3;
+  std::size_t const end = std::min(text.find_first_of("/?#", begin), text.size());
+  std::string_view const authority = text.substr(begin, end - begin);
+  std::size_t const host_begin = authority.rfind('@') + 1;
+  std::string_view const host_port = authority.substr(host_begin);
+  std::size_t const bracket = host_port.rfind(']');
+  std::size_t const port_colon =
+      std::min(host_port.find(':', bracket == std::string_view::npos ? 0 : bracket), host_port.size());
+
+  // Boost.URL 1.81 takes "http://192.0.2.1.example.org/" for the host 192.0.2.1 with a path, and
+  // "http://h:x/" for an empty port with a path, so host and port are not left to it.
+  std::string rest(text.substr(0, begin + host_begin));
+  rest.append(1, 'h').append(text.substr(end));
+  auto const parsed = urls::parse_uri(rest);
   if (!parsed) return std::nullopt;
   urls::url_view const& view = *parsed;
+  if (view.encoded_host() != "h" ||
+      (end < text.size() && text[end] == '/' && view.encoded_path().front() != '/'))
+    return std::nullopt;
   bool const secure = view.scheme_id() == urls::scheme::https;
-  if ((!secure && view.scheme_id() != urls::scheme::http) || !view.has_authority()) return std::nullopt;
-
-  std::optional<std::string> const host = normalise_host(view);
-  if (!host) return std::nullopt;
+  if (!secure && view.scheme_id() != urls::scheme::http) return std::nullopt;
+  std::optional<std::string> const host = normalise_host(host_port.substr(0, port_colon));
   unsigned const default_port = secure ? 443 : 80;
-  unsigned port = default_port;
-  if (view.has_port() && !view.port().empty()) {
-    port = 0;
-    for (char const c : view.port()) {
-      port = port * 10 + static_cast<unsigned>(c - '0');
-      if (port > 65535) return std::nullopt;
-    }
-    if (port == 0) return std::nullopt;
-  }
+  unsigned const port = port_colon == host_port.size()
+                            ? default_port
+                            : parse_port(host_port.substr(port_colon + 1), default_port);
+  if (!host || port == 0) return std::nullopt;
 
   Url url;
   url.port_ = static_cast<std::uint16_t>(port);

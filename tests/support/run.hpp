@@ -17,7 +17,7 @@ namespace test_support {
 
 namespace asio = boost::asio;
 
-namespace detail {
+namespace run_detail {
 
 // A test that hangs should say so, and not be killed from outside. No test comes near it.
 inline constexpr auto patience = std::chrono::seconds(60);
@@ -31,7 +31,7 @@ inline void run_until(asio::io_context& io, bool const& done) {
   }
 }
 
-}  // namespace detail
+}  // namespace run_detail
 
 /// What an awaitable of that type gives; a request builder is an awaitable too.
 template <class T>
@@ -43,7 +43,7 @@ T run(asio::io_context& io, asio::awaitable<T> operation) {
       failure = e;
       done = true;
     });
-    detail::run_until(io, done);
+    run_detail::run_until(io, done);
     if (failure) std::rethrow_exception(failure);
   } else {
     std::optional<T> result;
@@ -52,7 +52,7 @@ T run(asio::io_context& io, asio::awaitable<T> operation) {
       result.emplace(std::move(value));
       done = true;
     });
-    detail::run_until(io, done);
+    run_detail::run_until(io, done);
     if (failure) std::rethrow_exception(failure);
     return std::move(*result);
   }

@@ -1,0 +1,76 @@
+#pragma once
+// A real web server on the loopback, and the certificates for it.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "support/scripted_origin.hpp"
+
+namespace test_support {
+
+/// A new directory, removed with all that is in it.
+class ScratchDirectory {
+ public:
+  ScratchDirectory();
+  ScratchDirectory(ScratchDirectory const&) = delete;
+  ScratchDirectory& operator=(ScratchDirectory const&) = delete;
+  ~ScratchDirectory();
+  std::string const& path() const noexcept { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// A certificate authority and what it signed, made by the openssl command.
+class Certificates {
+ public:
+  Certificates();
+  /// To be trusted.
+  std::string ca_file() const { return dir_.path() + "/ca.pem"; }
+  /// For localhost, 127.0.0.1 and *.wild.test.
+  TlsFiles good() const { return files("good"); }
+  TlsFiles expired() const { return files("expired"); }
+  /// For another.example only, with localhost as common name.
+  TlsFiles wrong_host() const { return files("wrong_host"); }
+  /// For localhost, signed by itself.
+  TlsFiles self_signed() const { return files("self_signed"); }
+  /// For localhost, signed by an authority that is not trusted.
+  TlsFiles unknown_ca() const { return files("unknown_ca"); }
+  /// The ones that all tests of a program share.
+  static Certificates const& shared();
+
+ private:
+  TlsFiles files(std::string const& name) const {
+    return TlsFiles(dir_.path() + "/" + name + ".pem", dir_.path() + "/" + name + ".key");
+  }
+  ScratchDirectory dir_;
+};
+
+/// nginx with one http and one https server that serve the same:
+/// `/hello` (12 bytes), `/moved` (301 to `/hello`), `/count` (the length of the request body, read whole),
+/// `/files/...` (PUT, GET, DELETE).
+class Nginx {
+ public:
+  /// @param extra Further locations for its configuration.
+  explicit Nginx(TlsFiles const& tls, std::string_view extra = {});
+  Nginx(Nginx const&) = delete;
+  Nginx& operator=(Nginx const&) = delete;
+  ~Nginx();
+
+  std::string url(std::string_view target) const;
+  /// By the name localhost.
+  std::string secure_url(std::string_view target) const;
+  /// What nginx itself has to say.
+  std::string errors() const;
+
+ private:
+  ScratchDirectory dir_;
+  std::uint16_t port_ = 0;
+  std::uint16_t secure_port_ = 0;
+  pid_t pid_ = -1;
+};
+
+}  // namespace test_support

@@ -1,0 +1,120 @@
+#include "beast_cache/http/url.hpp"
+
+#include <string>
+
+#include "beast_cache/error.hpp"
+#include "catch.hpp"
+
+using namespace beast_cache;
+
+TEST_CASE("Equivalent spellings of a URL have one normal form") {
+  using Row = std::pair<char const*, char const*>;
+  auto const row =
+      GENERATE(Row("http://h", "http://h/"), Row("HTTP://EXAMPLE.org:80", "http://example.org/"),
+               Row("https://h:443/x", "https://h/x"), Row("https://h:80/x", "https://h:80/x"),
+               Row("http://h:/x", "http://h/x"), Row("http://h/a/./b/../c", "http://h/a/c"),
+               Row("http://h/../../a", "http://h/a"), Row("http://h/a/..", "http://h/"),
+               Row("http://h/a/.", "http://h/a/"), Row("http://h/%7euser/%41", "http://h/~user/A"),
+               Row("http://h/a%2fb", "http://h/a%2Fb"), Row("http://h/a/%2e%2E/b", "http://h/b"),
+               Row("http://h/a%00b", "http://h/a%00b"), Row("http://h?q", "http://h/?q"),
+               Row("http://h/?", "http://h/?"), Row("http://h/?b=1&a=%7e%2f", "http://h/?b=1&a=~%2F"),
+               Row("http://h/?a/../b", "http://h/?a/../b"), Row("http://h/#frag", "http://h/"),
+               Row("http://h/a//b/", "http://h/a//b/"), Row("http://h./x", "http://h./x"),
+               Row("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/"),
+               Row("http://[2001:DB8:0:0:0:0:0:1]:8080/", "http://[2001:db8::1]:8080/"),
+               Row("http://[::1]/", "http://[::1]/"), Row("http://192.0.2.1:80/", "http://192.0.2.1/"),
+               Row("http://1.2.3.4.example.org/", "http://1.2.3.4.example.org/"),
+               Row("http://u@1.2.3.4x:81?q", "http://1.2.3.4x:81/?q"));
+  CHECK(Url(row.first).str() == row.second);
+  CHECK(Url(Url(row.first).str()).str() == row.second);
+}
+
+TEST_CASE("The parts of a URL are views of its normal form") {
+  Url const url("https://User:p%40ss@[::1]:8443/a/b?c=d#e");
+  CHECK(url.scheme() == "https");
+  CHECK(url.is_secure());
+  CHECK(url.host() == "[::1]");
+  CHECK(url.host_name() == "::1");
+  CHECK(url.port() == 8443);
+  CHECK(url.authority() == "[::1]:8443");
+  CHECK(url.origin() == "https://[::1]:8443");
+  CHECK(url.target() == "/a/b?c=d");
+  CHECK(url.user_info() == "User:p%40ss");
+  CHECK(url.str() == "https://[::1]:8443/a/b?c=d");
+  CHECK(Url("http://h/").port() == 80);
+  CHECK(Url("https://h/").port() == 443);
+  CHECK(Url().host().empty());
+  CHECK(Url().authority().empty());
+  CHECK(Url().target().empty());
+}
+
+TEST_CASE("What is not an absolute http or https URL is refused") {
+  std::string const text = GENERATE(
+      as<std::string>(), "", "h", "/path", "//h/", "http:", "http:///x", "http://", "http:/h", "ftp://h/",
+      "file:///etc/passwd", "http://h:65536/", "http://h:0/", "http://h:x/", "http://h:8x/", "http://[::1]x/",
+      "http://u@v@h/", "http://[::1]]/", "http://a[::1]/", "http://::1/", "http://1.2.3.4.5/",
+      "http://h:80:90/", "http://h:99999999999999999999/", "http://h h/", "http://h/a b", "http://h/\r\nX: y",
+      "http://h/\n", " http://h/", "http://h/ ", "http://h%2Fx/", "http://%41/", "http://a..b/", "http://.a/",
+      "http://-/%", "http://h/%4", "http://h/%zz", "http://[::1", "http://[::g]/", "http://[fe80::1%25eth0]/",
+      "http://[v1.x]/", "http://2130706433/", "http://0x7f.1/", "http://1.2.3/", "http://256.1.1.1/",
+      "http://b\xc3\xbc"
+      "cher.example/",
+      "http://h/\xc3\xbc", "http://h/{}", "http://h/|", "http://h/\"", "http://a!b/", "http://h\\@evil/",
+      "http://h/\\");
+  INFO(text);
+  CHECK_FALSE(Url::parse(text));
+  CHECK_THROWS_AS(Url(text), Error);
+}
+
+TEST_CASE("A NUL in a URL, a name that is too long, and a URL that is too long are refused") {
+  CHECK_FALSE(Url::parse(std::string_view("http://h/\0x", 11)));
+  CHECK_FALSE(Url::parse(std::string_view("http://h\0.example/", 18)));
+  CHECK_FALSE(Url::parse("http://" + std::string(64, 'a') + "/"));
+  CHECK(Url::parse("http://" + std::string(63, 'a') + "/"));
+  CHECK_FALSE(Url::parse("http://h/" + std::string(70000, 'a')));
+}
+
+TEST_CASE("An error names the URL, and never its user information") {
+  try {
+    Url const url("http://name:secret@h:port/");
+    FAIL("accepted");
+  } catch (Error const& e) {
+    CHECK(e.code() == http_errc::invalid_url);
+    CHECK(std::string(e.what()).find("secret") == std::string::npos);
+    CHECK(std::string(e.what()).find("h:port") != std::string::npos);
+  }
+}
+
+// RFC 3986 section 5.4, with a base of http://a/b/c/d;p?q.
+TEST_CASE("A reference is resolved as RFC 3986 shows") {
+  using Row = std::pair<char const*, char const*>;
+  auto const row =
+      GENERATE(Row("g", "http://a/b/c/g"), Row("./g", "http://a/b/c/g"), Row("g/", "http://a/b/c/g/"),
+               Row("/g", "http://a/g"), Row("//g", "http://g/"), Row("?y", "http://a/b/c/d;p?y"),
+               Row("g?y", "http://a/b/c/g?y"), Row("#s", "http://a/b/c/d;p?q"), Row("g#s", "http://a/b/c/g"),
+               Row("", "http://a/b/c/d;p?q"), Row(".", "http://a/b/c/"), Row("..", "http://a/b/"),
+               Row("../g", "http://a/b/g"), Row("../..", "http://a/"), Row("../../../g", "http://a/g"),
+               Row("/./g", "http://a/g"), Row("g;x=1/../y", "http://a/b/c/y"),
+               Row("g?y/../x", "http://a/b/c/g?y/../x"), Row("https://x/y", "https://x/y"),
+               Row("?", "http://a/b/c/d;p?"));
+  std::optional<Url> const url = Url("http://a/b/c/d;p?q").resolve(row.first);
+  REQUIRE(url);
+  CHECK(url->str() == row.second);
+}
+
+TEST_CASE("A reference that leads nowhere is refused") {
+  std::string const text = GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)", "http:g",
+                                    "mailto:a@b", "a b", "\r\n", "//", "http://", "%", "\xc3\xbc");
+  INFO(text);
+  CHECK_FALSE(Url("http://a/b").resolve(text));
+  CHECK_FALSE(Url().resolve("/x"));
+}
+
+TEST_CASE("User information is not part of a URL's identity, its origin is") {
+  CHECK(Url("http://u:p@h/") == Url("http://h/"));
+  CHECK(Url("http://u:p@h/").resolve("x")->user_info() == "u:p");
+  CHECK(same_origin(Url("http://h/a"), Url("http://H:80/b")));
+  CHECK_FALSE(same_origin(Url("http://h/"), Url("https://h/")));
+  CHECK_FALSE(same_origin(Url("http://h/"), Url("http://h:81/")));
+  CHECK_FALSE(same_origin(Url("http://h/"), Url("http://h./")));
+}

@@ -1,0 +1,173 @@
+#include "beast_cache/session/redirects.hpp"
+
+#include "beast_cache/session/client_session.hpp"
+#include "support/run.hpp"
+#include "support/scripted_origin.hpp"
+
+using namespace beast_cache;
+using namespace test_support;
+using detail::next_hop;
+
+namespace {
+
+ResponseHead redirect(unsigned status, std::string_view location) {
+  http::fields headers;
+  headers.set(http::field::location, location);
+  return ResponseHead(Url("http://h/"), status, "Moved", headers);
+}
+
+error_code refusal(Request const& request, ResponseHead const& response) {
+  try {
+    next_hop(request, response);
+  } catch (Error const& e) {
+    return e.code();
+  }
+  return {};
+}
+
+}  // namespace
+
+// RFC 9110 section 15.4.
+TEST_CASE("The method after a redirect follows from the status") {
+  class Row {
+   public:
+    Row(unsigned s, http::verb b, http::verb a) : status(s), before(b), after(a) {}
+    unsigned status;
+    http::verb before, after;
+  };
+  using http::verb;
+  auto const row = GENERATE(
+      Row(301, verb::get, verb::get), Row(301, verb::head, verb::head), Row(301, verb::post, verb::get),
+      Row(301, verb::put, verb::put), Row(302, verb::post, verb::get), Row(302, verb::delete_, verb::delete_),
+      Row(303, verb::post, verb::get), Row(303, verb::put, verb::get), Row(303, verb::head, verb::head),
+      Row(307, verb::post, verb::post), Row(308, verb::post, verb::post), Row(308, verb::patch, verb::patch));
+  Request request(row.before, Url("http://h/a"));
+  request.headers().set("Content-Type", "text/plain");
+  request.headers().set("X-Own", "1");
+  request.set_body("body");
+  std::optional<Request> const next = next_hop(request, redirect(row.status, "b"));
+  REQUIRE(next);
+  CHECK(next->method() == row.after);
+  CHECK(next->method_string() == std::string(http::to_string(row.after)));
+  CHECK(next->url().str() == "http://h/b");
+  CHECK(next->headers().count("X-Own") == 1);
+  bool const rewritten = row.after != row.before;
+  CHECK(next->body().empty() == rewritten);
+  CHECK(next->headers().count("Content-Type") == (rewritten ? 0 : 1));
+}
+
+TEST_CASE("Only a redirect status with a Location is followed") {
+  unsigned const status = GENERATE(200u, 201u, 300u, 304u, 305u, 306u, 404u);
+  Request const request(http::verb::get, Url("http://h/a"));
+  CHECK_FALSE(next_hop(request, redirect(status, "/b")));
+  CHECK_FALSE(next_hop(request, ResponseHead(Url("http://h/"), 302, "Found", http::fields())));
+}
+
+TEST_CASE("A Location that can't be followed is refused") {
+  std::string const location = GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)",
+                                        "file:///etc/passwd", "http://", "a b", "http://h:99999/", "//");
+  INFO(location);
+  Request const request(http::verb::get, Url("http://h/a"));
+  CHECK(refusal(request, redirect(302, location)) == http_errc::redirect_target);
+}
+
+TEST_CASE("Two Locations are refused") {
+  ResponseHead response = redirect(302, "/a");
+  response.headers().insert(http::field::location, "/b");
+  CHECK(refusal(Request(http::verb::get, Url("http://h/a")), response) == http_errc::redirect_target);
+}
+
+TEST_CASE("From https to http is refused unless allowed") {
+  Request const request(http::verb::get, Url("https://h/a"));
+  CHECK(refusal(request, redirect(302, "http://h/a")) == http_errc::redirect_downgrade);
+  CHECK(next_hop(request, redirect(302, "http://h/a"), true)->url().str() == "http://h/a");
+  CHECK(next_hop(request, redirect(302, "//other/a"))->url().str() == "https://other/a");
+}
+
+TEST_CASE("A body that can be read only once is not sent twice") {
+  Request request(http::verb::post, Url("http://h/a"));
+  request.set_body(Body::from_reader(std::make_unique<StringReader>(std::string("x"))));
+  CHECK(refusal(request, redirect(307, "/b")) == http_errc::body_not_replayable);
+  CHECK(next_hop(request, redirect(303, "/b"))->body().empty());
+}
+
+TEST_CASE("Another origin gets no credentials and none of the caller's own fields") {
+  Request request(http::verb::get, Url("https://user:pass@h/a"));
+  for (char const* const name :
+       {"aUTHORIZATION", "cookie", "Proxy-Authorization", "X-Api-Key", "Referer", "Origin"})
+    request.headers().set(name, "secret");
+  for (char const* const name : {"Accept", "accept-language", "User-Agent", "Range"})
+    request.headers().set(name, "v");
+  std::string const location =
+      GENERATE(as<std::string>(), "https://other/", "https://h:444/", "https://u:p@other/");
+  std::optional<Request> const away = next_hop(request, redirect(302, location));
+  REQUIRE(away);
+  CHECK(std::distance(away->headers().begin(), away->headers().end()) == 4);
+  CHECK(away->url().user_info().empty());
+  // Once dropped, they stay so on the way back.
+  std::optional<Request> const back = next_hop(*away, redirect(302, "https://h/a"));
+  REQUIRE(back);
+  CHECK(back->headers().count("Authorization") == 0);
+
+  std::optional<Request> const same = next_hop(request, redirect(302, "/b"));
+  CHECK(same->headers().count("Authorization") == 1);
+  CHECK(same->headers().count("X-Api-Key") == 1);
+}
+
+TEST_CASE("A session follows redirects and keeps their history") {
+  ScriptedOrigin origin([](RecordedRequest const& r) {
+    if (r.target == "/one") return respond(302, "go", "Location: two?x#frag\r\n");
+    if (r.target == "/two?x") return respond(301, std::string(200000, 'x'), "Location: /three\r\n");
+    return respond(200, r.method + r.body);
+  });
+  asio::io_context io;
+  ClientSession session(io.get_executor());
+  Response const response = run(io, session.post(origin.url("/one")).body("b"));
+  CHECK(response.body() == "GET");
+  CHECK(response.url().str() == origin.url("/three"));
+  REQUIRE(response.history().size() == 2);
+  CHECK(response.history()[0].url().str() == origin.url("/one"));
+  CHECK(response.history()[0].status() == 302);
+  CHECK(response.history()[1].url().str() == origin.url("/two?x"));
+  CHECK(run(io, session.get(origin.url("/one")).redirects(0)).status() == 302);
+}
+
+TEST_CASE(
+    "A redirect's short body is read so that its connection serves the next hop, a long one closes it") {
+  std::size_t const size = GENERATE(std::size_t{1000}, std::size_t{200000});
+  ScriptedOrigin origin([size](RecordedRequest const& r) {
+    if (r.target == "/one") return respond(302, std::string(size, 'x'), "Location: /two\r\n");
+    return respond(200, "done");
+  });
+  asio::io_context io;
+  ClientSession session(io.get_executor());
+  CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
+  CHECK(origin.connection_count() == (size == 1000 ? 1 : 2));
+}
+
+TEST_CASE("A loop of redirects ends at the limit") {
+  ScriptedOrigin origin([](RecordedRequest const&) { return respond(302, "", "Location: /\r\n"); });
+  asio::io_context io;
+  ClientSession session(io.get_executor(), ClientOptions().max_redirects(3));
+  try {
+    run(io, session.get(origin.url()));
+    FAIL("followed");
+  } catch (Error const& e) {
+    CHECK(e.code() == http_errc::redirect_limit);
+  }
+  CHECK(origin.request_count() == 4);
+}
+
+TEST_CASE("User information is sent to its own origin only") {
+  ScriptedOrigin target(
+      [](RecordedRequest const& r) { return respond(200, r.header("Authorization").value_or("none")); });
+  ScriptedOrigin origin([&](RecordedRequest const& r) {
+    std::string const to = r.target == "/away" ? target.url_at("evil:one@127.0.0.1") : "/end";
+    if (r.target == "/end") return respond(200, r.header("Authorization").value_or("none"));
+    return respond(302, "", "Location: " + to + "\r\n");
+  });
+  asio::io_context io;
+  ClientSession session(io.get_executor());
+  CHECK(run(io, session.get(origin.url_at("a:b@127.0.0.1", "/away"))).body() == "none");
+  CHECK(run(io, session.get(origin.url_at("a:b@127.0.0.1", "/here"))).body() == "Basic YTpi");
+}
