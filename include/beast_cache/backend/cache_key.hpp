@@ -22,6 +22,13 @@ std::string create_key(Url const& url);
 /// Authorization field under `salt`; empty when there is none.
 std::string create_principal(http::fields const& request_headers, std::string_view salt);
 
+/// Whether a request has Authorization, Cookie or Proxy-Authorization.
+bool has_credentials(http::fields const& request_headers) noexcept;
+
+/// Replaces the values of those fields by keyed hashes under `salt`, so that they can be compared (a response
+/// may vary on them) and never reach the file.
+void conceal_credentials(http::fields& request_headers, std::string_view salt);
+
 /// What tells this stored response from all others: a hash over its primary key, its principal, its method
 /// and the request fields that its Vary names. Every part is prefixed with its length, so no two different
 /// variants share it; fields that RFC 9111 calls matching share it.
