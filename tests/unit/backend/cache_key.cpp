@@ -150,3 +150,25 @@ TEST_CASE("Header fields that HTTP does not allow are refused before they are wr
     }
   }
 }
+
+TEST_CASE("credentials are concealed, each line and each salt apart, and nothing else is touched") {
+  http::fields headers;
+  headers.set("Accept", "text/html");
+  CHECK_FALSE(has_credentials(headers));
+  for (char const* name : {"Authorization", "Cookie", "Proxy-Authorization"}) {
+    http::fields one = headers;
+    one.insert(name, "secret");
+    CHECK(has_credentials(one));
+    http::fields other_salt = one;
+    http::fields two = one;
+    two.insert(name, "more");
+    conceal_credentials(one, "salt");
+    conceal_credentials(other_salt, "pepper");
+    conceal_credentials(two, "salt");
+    CHECK(one[name].size() == 64);
+    CHECK(one[name] != other_salt[name]);
+    CHECK(one[name] != two[name]);
+    CHECK(two.count(name) == 1);
+    CHECK(one["Accept"] == "text/html");
+  }
+}

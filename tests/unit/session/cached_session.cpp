@@ -198,6 +198,29 @@ TEST_CASE("one user's answer is never another's") {
   CHECK(world.asked() == 3);
 }
 
+TEST_CASE("a response that varies on credentials is kept by their hash, never by their text") {
+  World world([](Request const& request) {
+    return FakeClient::answer(request, 200, "Cache-Control: max-age=60\r\nVary: Cookie, Authorization\r\n",
+                              std::string(request.headers()["Cookie"]));
+  });
+  auto const ask = [&](std::string_view cookie) {
+    return world.run(world.session.get(url).header("Cookie", cookie).header("Authorization", "secret-a"));
+  };
+  CHECK(ask("secret-1").body() == "secret-1");
+  CHECK(ask("secret-2").body() == "secret-2");
+  CHECK(ask("secret-1").from_cache());
+  CHECK(world.asked() == 2);
+  CHECK(world.last_sent("Cookie") == "secret-2");
+  auto entries = world.responses->entries();
+  for (;;) {
+    auto const entry = world.run(entries.next());
+    if (!entry) break;
+    CHECK(entry->second.vary_headers().count("Cookie") == 1);
+    for (auto const& field : entry->second.vary_headers())
+      CHECK(std::string(field.value()).find("secret") == std::string::npos);
+  }
+}
+
 TEST_CASE("a stale response is validated, and a 304 makes it fresh again") {
   int version = 1;
   World world([&](Request const& request) {

@@ -45,6 +45,7 @@ class CachedExchange {
         expire_after_(directives.expire_after()),
         follows_(follows),
         now_(options().clock()->now()),
+        concealed_(conceal(request_, options().salt())),
         decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
     if (expire_after_ && !expire_after_->stores())
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
@@ -96,8 +97,18 @@ class CachedExchange {
   CacheGuard core_guard(std::string_view operation) const {
     return CacheGuard(options(), operation, request_.url());
   }
+  /// The request as the cache compares and stores it: without the credentials themselves.
+  Request const& asked() const noexcept { return concealed_ ? *concealed_ : request_; }
+  static std::optional<Request> conceal(Request const& request, std::string const& salt) {
+    std::optional<Request> concealed;
+    if (has_credentials(request.headers())) {
+      concealed.emplace(request);
+      conceal_credentials(concealed->headers(), salt);
+    }
+    return concealed;
+  }
   policy::RequestView view() const noexcept {
-    return policy::RequestView(request_.method(), request_.method_string(), request_.headers());
+    return policy::RequestView(request_.method(), request_.method_string(), asked().headers());
   }
   policy::StoredView stored_view() const noexcept { return view_of(*stored_, *stored_); }
   /// In a private cache the responses to different credentials are kept apart.
@@ -110,7 +121,7 @@ class CachedExchange {
   }
 
   asio::awaitable<void> look_up() {
-    LookupQuery query(request_, principal());
+    LookupQuery query(asked(), principal());
     std::optional<Lookup> found =
         co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
     if (!found) co_return;
@@ -200,7 +211,7 @@ class CachedExchange {
             co_await core_guard("freshen").get(core_->backend().freshen(*stored_));
         done = there.value_or(false);
       } else {
-        stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), request_.headers()));
+        stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
         done = co_await core_guard("store").run(core_->backend().store(*stored_));
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
@@ -225,7 +236,7 @@ class CachedExchange {
     stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
     info.set_method(request_.method())
         .set_principal(principal())
-        .set_vary_headers(policy::nominated_fields(response.headers(), request_.headers()))
+        .set_vary_headers(policy::nominated_fields(response.headers(), asked().headers()))
         .set_times(request_time_, response_time_)
         .set_created_at(response_time_);
     set_expiry(stored_head, info);
@@ -296,6 +307,7 @@ class CachedExchange {
   std::optional<Expiration> expire_after_;
   bool follows_;
   TimePoint now_;
+  std::optional<Request> concealed_;
   TimePoint request_time_;
   TimePoint response_time_;
   std::optional<CachedResponse> stored_;
