@@ -229,6 +229,15 @@ int Handle::busy(void* self, int attempts) noexcept {
   return 1;
 }
 
+int Handle::progress(void* self) noexcept {
+  return static_cast<Handle*>(self)->stop_() ? 1 : 0;
+}
+
+void Handle::interrupt_when(std::function<bool()> stop) {
+  stop_ = std::move(stop);
+  sqlite3_progress_handler(db_, 4000, &Handle::progress, this);
+}
+
 void Handle::disown() noexcept {
   int on = 1;
   sqlite3_file_control(db_, "main", SQLITE_FCNTL_PERSIST_WAL, &on);

@@ -97,6 +97,10 @@ class Handle {
   void check_cancelled() const;
   void on_cancelled(std::function<bool()> is_cancelled) { is_cancelled_ = std::move(is_cancelled); }
 
+  // Asked every few thousand steps of a statement: true stops it. An interrupt alone would be lost if it came
+  // just before the statement began.
+  void interrupt_when(std::function<bool()> stop);
+
   // Bytes of texts and blobs read so far: the lane splits its batches of completions by them.
   std::size_t bytes_read() const noexcept { return bytes_read_; }
 
@@ -118,12 +122,14 @@ class Handle {
   };
 
   static int busy(void* self, int attempts) noexcept;
+  static int progress(void* self) noexcept;
   sqlite3_stmt* prepare(std::string_view sql, unsigned flags);
 
   std::string file_;
   sqlite3* db_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<Cached>, Hash, std::equal_to<>> statements_;
   std::function<bool()> is_cancelled_;
+  std::function<bool()> stop_;
   std::chrono::steady_clock::time_point busy_until_;
   std::uint32_t jitter_;
   mutable std::size_t bytes_read_ = 0;

@@ -22,6 +22,13 @@ Mode mode_of(Operation const& operation) noexcept {
   return static_cast<Mode>(operation.mode());
 }
 
+// A write that shares its transaction is not interrupted: SQLite would roll back its neighbours with it. Jobs
+// of many steps ask check_cancelled() instead.
+bool interruptible(Operation const& operation) noexcept {
+  Mode const mode = mode_of(operation);
+  return mode != Mode::write && mode != Mode::write_statement;
+}
+
 }  // namespace
 
 // --- SQLiteLane ---
@@ -41,6 +48,8 @@ bool SQLiteLane::open_handle(FileState::Role role) {
   if (handle_) return false;
   std::unique_ptr<Handle> fresh = file_->open(role);
   fresh->on_cancelled([this] { return current() && current()->cancel_requested(); });
+  fresh->interrupt_when(
+      [this] { return current() && current()->cancel_requested() && interruptible(*current()); });
   std::lock_guard lock(handle_mutex_);
   handle_ = std::move(fresh);
   generation_ = generation;

@@ -386,12 +386,14 @@ TEST_CASE("a cache that was open at fork() is refused in the child, where a new 
     } catch (Error const& error) {
       if (error.code() != cache_errc::forked) failed |= 2;
     }
+#ifndef __SANITIZE_THREAD__  // which can't start threads in a child of a program that has some
     try {
       SQLiteCache fresh(directory.file("demo"));
       run(create(fresh));
     } catch (std::exception const&) {
       failed |= 4;
     }
+#endif
     ::_exit(failed);
   }
   int status = -1;
