@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <mutex>
 
-#include "beast_cache/detail/sqlite_store.hpp"
+#include "beast_cache/storage/impl/sqlite_store.hpp"
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "storage/envelope.hpp"
 #include "storage/sqlite/database.hpp"

@@ -125,7 +125,7 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
     return std::move(*this);
   }
 
-  /// Stores the answer for that long, whatever the origin says: a duration, a time point, `never_expires` or
+  /// Stores the answer for that long, whatever lifetime the origin gives it: a duration, a time point, `never_expires` or
   /// `do_not_cache`. Cached sessions only.
   template <class Expiration>
   requires requires(options_type& o, Expiration e) { o.expire_after(e); }

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "beast_cache/detail/sqlite_store.hpp"
 #include "beast_cache/storage/base_cache.hpp"
 #include "beast_cache/storage/bulk_commit.hpp"
+#include "beast_cache/storage/impl/sqlite_store.hpp"
 #include "beast_cache/storage/sqlite_connection.hpp"
 #include "beast_cache/storage/sqlite_options.hpp"
 
