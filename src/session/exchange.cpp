@@ -183,6 +183,7 @@ class NetworkReader final : public BodyReader {
     std::size_t const count = co_await read_data(buffer, std::numeric_limits<std::uint64_t>::max(), ec);
     if (ec == asio::error::eof) {
       ec = {};
+      keep_alive_ = false;
       finish();
     }
     co_return count;

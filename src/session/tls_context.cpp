@@ -99,6 +99,10 @@ void expect_host(SSL* ssl, Url const& url) {
     throw Error(http_errc::tls_handshake, std::string(url.origin()) + ": the host name was not accepted");
 }
 
+bool has_unread(SSL* ssl) noexcept {
+  return SSL_pending(ssl) > 0 || BIO_ctrl_pending(SSL_get_rbio(ssl)) > 0;
+}
+
 std::string verify_failure(SSL* ssl) {
   long const result = SSL_get_verify_result(ssl);
   return result == X509_V_OK ? std::string() : X509_verify_cert_error_string(result);

@@ -29,6 +29,9 @@ class TlsContext {
 /// Sets what a connection to that host has to prove, and tells the server who is asked for (SNI).
 void expect_host(SSL* ssl, Url const& url);
 
+/// Whether OpenSSL holds bytes of the peer's that nobody has asked for yet.
+bool has_unread(SSL* ssl) noexcept;
+
 /// Why the peer's certificate was not accepted; empty when that is not what went wrong.
 std::string verify_failure(SSL* ssl);
 

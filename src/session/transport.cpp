@@ -343,6 +343,8 @@ void Transport::disarm() noexcept {
   link_->disarm();
 }
 bool Transport::is_quiet() noexcept {
+  // What TLS has taken from the socket already is not seen by a look at the socket.
+  if (link_->tls && has_unread(link_->tls->native_handle())) return false;
   return link_->is_quiet();
 }
 

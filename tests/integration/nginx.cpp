@@ -244,6 +244,17 @@ TEST_CASE("Over TLS a body that ends with the connection needs close_notify, one
   }
 }
 
+TEST_CASE("Connections over TLS are used again, unless something is left on them") {
+  std::size_t const extra = GENERATE(std::size_t{0}, std::size_t{1});
+  std::string const body(30000, 'x');
+  ScriptedOrigin origin([&](RecordedRequest const&) { return respond(200, body) + std::string(extra, 'H'); },
+                        Certificates::shared().good());
+  asio::io_context io;
+  ClientSession session(io.get_executor(), trusting());
+  for (int i = 0; i < 3; ++i) CHECK(run(io, session.get(origin.url())).body() == body);
+  CHECK(origin.connection_count() == (extra == 0 ? 1 : 3));
+}
+
 TEST_CASE("A redirect from https to http is refused unless it is allowed") {
   ScriptedOrigin plain([](RecordedRequest const&) { return respond(200, "plain"); });
   ScriptedOrigin origin(

@@ -16,6 +16,7 @@ namespace test_support {
 /// A request as it arrived.
 class RecordedRequest {
  public:
+  RecordedRequest() = default;
   std::string method;
   std::string target;
   /// Request line and header section, with the empty line.
