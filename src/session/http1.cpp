@@ -63,7 +63,12 @@ class HeadParser final : public http::basic_parser<false> {
     head.reason = std::string(to_std(reason));
     head.version = static_cast<unsigned>(version);
   }
-  void on_field_impl(http::field name, View text, View value, error_code&) override {
+  void on_field_impl(http::field name, View text, View value, error_code& ec) override {
+    constexpr std::size_t most = 65533;  // what Beast's fields can hold
+    if (text.size() > most || value.size() > most) {
+      ec = http_errc::header_limit;
+      return;
+    }
     head.headers.insert(name, text, value);
   }
   void on_header_impl(error_code&) override {}

@@ -109,6 +109,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   bool is_quiet() noexcept {
     std::lock_guard const lock(mutex_);
+    if (dead_) return false;  // the deadline may have passed while nothing was read any more
     char byte = 0;
     error_code ec;
     socket_.receive(asio::buffer(&byte, 1), Tcp::socket::message_peek, ec);

@@ -132,5 +132,3 @@ class CacheBackend {
 
 }  // namespace v1
 }  // namespace beast_cache
-
-#include "beast_cache/backend/impl/cache_backend.ipp"

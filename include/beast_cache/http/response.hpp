@@ -49,6 +49,7 @@ class ResponseHead {
     return {value.data(), value.size()};
   }
   Url const& url() const noexcept { return url_; }
+  void set_url(Url url) { url_ = std::move(url); }
   /// The redirects that were followed, first one first.
   std::vector<ResponseHead> const& history() const noexcept { return history_; }
   void set_history(std::vector<ResponseHead> history) { history_ = std::move(history); }

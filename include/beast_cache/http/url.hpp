@@ -54,6 +54,13 @@ class Url {
   /// `user:password`, still percent-encoded; empty when there is none.
   std::string const& user_info() const noexcept { return user_info_; }
 
+  /// The same URL with its user information forgotten.
+  Url without_user_info() const {
+    Url url(*this);
+    url.user_info_.clear();
+    return url;
+  }
+
   /// The URL that `reference` names when it is found in a document at this one (a redirect's Location).
   /// @return `std::nullopt` when it is malformed or leads to another scheme than http and https.
   /// Source: RFC 3986 section 5.2.

@@ -95,6 +95,9 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
     return send_through(core_, std::move(request));
   }
   void prepare(Request& request) const override { core_->client().prepare(request); }
+  unsigned max_redirects() const override { return core_->client().max_redirects(); }
+  bool allow_downgrade() const override { return core_->client().allow_downgrade(); }
+  std::uint64_t max_body_size() const override { return core_->client().max_body_size(); }
 
   /// Closes the client, and the backend unless `CacheOptions::autoclose(false)` was given. Closing twice is
   /// fine.
@@ -119,5 +122,3 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
 
 }  // namespace v1
 }  // namespace beast_cache
-
-#include "beast_cache/session/impl/cached_session.ipp"

@@ -66,9 +66,11 @@ class ClientOptions {
   }
   std::chrono::milliseconds idle_timeout() const noexcept { return idle_timeout_; }
 
-  /// The largest header section, and the largest trailer section, to accept, in bytes. Default: 64 KiB.
+  /// The largest header section, and the largest trailer section, to accept, in bytes; more than 1 GiB counts
+  /// as 1 GiB. A single field beyond 64 KiB is refused in any case. Default: 64 KiB.
   ClientOptions& max_header_size(std::size_t bytes) {
-    max_header_size_ = bytes;
+    constexpr std::size_t most = std::size_t{1} << 30;
+    max_header_size_ = bytes < most ? bytes : most;
     return *this;
   }
   std::size_t max_header_size() const noexcept { return max_header_size_; }

@@ -46,6 +46,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   /// Reads an answer's body to its end.
   asio::awaitable<Response> finish(StreamedResponse stream);
   void prepare(Request& request) const;
+  ClientOptions const& options() const noexcept { return options_; }
   void close() noexcept;
 
  private:
@@ -80,7 +81,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 /// session's executor runs the timers, and must belong to a context that is run.
 /// Thread safety: distinct objects: safe; shared objects: requests may be made from any thread, also on a
 /// context that several threads run. The context must not be destroyed before the last `StreamedResponse`;
-/// sessions and idle connections may outlive it.
+/// a session may outlive it, unless the session's executor is a strand.
 class ClientSession : public HttpClient, public RequestMethods<ClientSession, detail::ClientCore> {
  public:
   explicit ClientSession(asio::any_io_executor executor, ClientOptions options = {})
@@ -91,6 +92,9 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
   }
   /// Adds User-Agent, Accept, and Authorization from the URL's user information, where they are missing.
   void prepare(Request& request) const override { core_->prepare(request); }
+  unsigned max_redirects() const override { return core_->options().max_redirects(); }
+  bool allow_downgrade() const override { return core_->options().allow_downgrade(); }
+  std::uint64_t max_body_size() const override { return core_->options().max_body_size(); }
 
   /// Closes the idle connections. Requests under way complete; those that wait for a connection and later
   /// ones fail with `http_errc::closed`. Closing twice is fine.

@@ -3,6 +3,8 @@
 /// What a client has to offer so that a cache can stand in front of it.
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <limits>
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/request.hpp"
@@ -35,6 +37,14 @@ class HttpClient {
   /// Adds the header fields that this client sends by default and the caller has not set, so that a cache in
   /// front judges `Vary` by what the origin will see. `send` adds them as well.
   virtual void prepare(Request& request) const { static_cast<void>(request); }
+
+  /// What the client does where a request does not say; a cache in front follows the redirects in its place
+  /// and reads whole bodies.
+  virtual unsigned max_redirects() const { return 10; }
+  /// Whether redirects from https to http are followed.
+  virtual bool allow_downgrade() const { return false; }
+  /// The largest body that is read into memory as a whole, in bytes.
+  virtual std::uint64_t max_body_size() const { return std::numeric_limits<std::uint64_t>::max(); }
 
   /// Gives up what the client holds (idle connections, files). Requests under way end with
   /// `http_errc::closed` or complete; later ones fail with `http_errc::closed`. Closing twice is fine.

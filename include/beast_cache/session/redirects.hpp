@@ -17,9 +17,6 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-/// How many redirects are followed when neither request nor session says.
-inline constexpr unsigned default_redirects = 10;
-
 /// Whether a response of that status, if it has a Location, sends the client elsewhere.
 constexpr bool is_redirect(unsigned status) noexcept {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;

@@ -125,8 +125,8 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
     return std::move(*this);
   }
 
-  /// Stores the answer for that long, whatever lifetime the origin gives it: a duration, a time point, `never_expires` or
-  /// `do_not_cache`. Cached sessions only.
+  /// Stores the answer for that long, whatever lifetime the origin gives it: a duration, a time point,
+  /// `never_expires` or `do_not_cache`. Cached sessions only.
   template <class Expiration>
   requires requires(options_type& o, Expiration e) { o.expire_after(e); }
   RequestBuilder&& expire_after(Expiration expiration) && {

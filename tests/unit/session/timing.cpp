@@ -159,7 +159,8 @@ TEST_CASE("A request can be cancelled at every step, by every type of cancellati
       CHECK((code == asio::error::operation_aborted || !code));
     }
     CHECK(calls == 1);
-    CHECK(origin.wait_for_open(completed ? 1 : 0));
+    // One that was complete before the cancellation took hold may have kept its connection, or not.
+    if (completed || code) CHECK(origin.wait_for_open(completed ? 1 : 0));
   }
   CHECK(completed);
   CHECK(steps > 3);

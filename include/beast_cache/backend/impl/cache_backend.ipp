@@ -1,4 +1,6 @@
 #pragma once
+// Compiled once, by the source file of the same name: a user who only includes the header need not pay for
+// it.
 
 #include <algorithm>
 #include <stdexcept>
@@ -47,21 +49,21 @@ inline std::vector<std::string> push_key(std::vector<std::string>& keys, std::st
 
 }  // namespace detail
 
-inline bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) const noexcept {
+bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) const noexcept {
   bool const method_serves =
       info.method() == method_ || (method_ == http::verb::head && info.method() == http::verb::get);
   return method_serves && info.principal() == principal_ &&
          policy::vary_matches(headers, info.vary_headers(), headers_);
 }
 
-inline CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
-                                  std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options)
+CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
+                           std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options)
     : responses_(std::move(responses)), redirects_(std::move(redirects)), options_(std::move(options)) {
   if (!responses_ || !redirects_)
     throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
 }
 
-inline asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
+asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   Lookup found;
   std::optional<std::string> list = co_await redirects_->read(query.key());
   if (!list) co_return found;
@@ -85,7 +87,7 @@ inline asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   co_return found;
 }
 
-inline asio::awaitable<void> CacheBackend::store(CachedResponse response) {
+asio::awaitable<void> CacheBackend::store(CachedResponse response) {
   std::string const key = create_key(response.url());
   std::string const variant = create_variant(response);
   co_await responses_->write(variant, std::move(response));
@@ -96,14 +98,16 @@ inline asio::awaitable<void> CacheBackend::store(CachedResponse response) {
   if (!dropped.empty()) co_await responses_->bulk_remove(std::move(dropped));
 }
 
-inline asio::awaitable<bool> CacheBackend::freshen(CachedResponse response) {
+asio::awaitable<bool> CacheBackend::freshen(CachedResponse response) {
   std::string const variant = create_variant(response);
-  bool const there = co_await responses_->contains(variant);
-  if (there) co_await responses_->write(variant, std::move(response));
-  co_return there;
+  std::optional<CachedResponse> const stored = co_await responses_->read(variant);
+  // Someone else may have stored another body since this one was looked up: the head is not for that one.
+  bool const same_body = stored && stored->body() == response.body();
+  if (same_body) co_await responses_->write(variant, std::move(response));
+  co_return same_body;
 }
 
-inline asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
+asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
   std::string const from_key = create_key(from);
   std::string const to_key = create_key(to);
   co_await redirects_->write('>' + from_key, to_key);
@@ -113,7 +117,7 @@ inline asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
   co_await redirects_->write('<' + to_key, detail::join_keys(sources));
 }
 
-inline asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
+asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   std::string const key = create_key(url);
   std::optional<std::string> list = co_await redirects_->pop(key);
   std::size_t removed = 0;
@@ -131,7 +135,7 @@ inline asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   co_return removed > 0 || was_alias;
 }
 
-inline asio::awaitable<bool> CacheBackend::has_url(Url url) {
+asio::awaitable<bool> CacheBackend::has_url(Url url) {
   std::string const key = create_key(url);
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
@@ -144,7 +148,7 @@ inline asio::awaitable<bool> CacheBackend::has_url(Url url) {
   co_return std::find(there.begin(), there.end(), true) != there.end();
 }
 
-inline asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now) {
+asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now) {
   std::uint64_t removed = 0;
   auto entries = responses_->entries();
   for (;;) {
@@ -158,12 +162,12 @@ inline asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now
   co_return removed;
 }
 
-inline asio::awaitable<void> CacheBackend::clear() {
+asio::awaitable<void> CacheBackend::clear() {
   co_await responses_->clear();
   co_await redirects_->clear();
 }
 
-inline asio::awaitable<void> CacheBackend::close() {
+asio::awaitable<void> CacheBackend::close() {
   co_await responses_->close();
   co_await redirects_->close();
 }

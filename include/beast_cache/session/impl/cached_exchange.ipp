@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <string>
@@ -139,6 +140,7 @@ class CachedExchange {
     CacheInfo info(*stored_);
     info.set_from_cache(true).set_cache_status(status.str());
     ResponseHead head(*stored_);
+    head.set_url(request_.url());
     // RFC 9111 section 4: a response served without validation has its age in Age.
     head.headers().set(http::field::age, std::to_string(age.count()));
     bool const has_body = request_.method() != http::verb::head;
@@ -164,7 +166,7 @@ class CachedExchange {
 
   /// Sends the request, with the stored response's validators where there are any (RFC 9111 section 4.3).
   asio::awaitable<CachedStream> ask_origin() {
-    bool const validates = decision_.action() != policy::Action::fetch;
+    bool const validates = decision_.action() != policy::Action::fetch && policy::has_validator(*selected_);
     Request request = request_;
     if (validates) policy::add_validators(request.headers(), *selected_);
     std::exception_ptr failure;
@@ -193,9 +195,16 @@ class CachedExchange {
     co_return co_await receive(std::move(response));
   }
 
+  static bool same_vary(http::fields const& a, http::fields const& b) {
+    auto const [first_a, last_a] = a.equal_range(http::field::vary);
+    auto const [first_b, last_b] = b.equal_range(http::field::vary);
+    return std::equal(first_a, last_a, first_b, last_b,
+                      [](auto const& x, auto const& y) { return x.value() == y.value(); });
+  }
+
   // RFC 9111 section 4.3.4.
   asio::awaitable<CachedStream> freshen(http::fields const& not_modified) {
-    std::string const varied(stored_->header("Vary"));
+    http::fields const before(stored_->headers());
     stored_->headers() =
         policy::freshened(stored_->headers(), not_modified, options().rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
@@ -206,11 +215,13 @@ class CachedExchange {
                                   response_time_);
     if (may_store(*stored_)) {
       bool done = true;
-      if (stored_->header("Vary") == varied) {
+      if (same_vary(before, stored_->headers())) {
         std::optional<bool> const there =
             co_await core_guard("freshen").get(core_->backend().freshen(*stored_));
         done = there.value_or(false);
       } else {
+        // Under the old fields it would go on answering requests that the new ones exclude.
+        co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
         done = co_await core_guard("store").run(core_->backend().store(*stored_));
       }
@@ -233,6 +244,7 @@ class CachedExchange {
       co_return CachedStream(std::move(response), std::move(info));
     }
     ResponseHead stored_head(response);
+    stored_head.set_url(response.url().without_user_info());
     stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
     info.set_method(request_.method())
         .set_principal(principal())

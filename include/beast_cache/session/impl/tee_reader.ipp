@@ -88,6 +88,7 @@ class TeeReader final : public BodyReader {
         unstored_(std::move(unstored)) {}
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (buffer.size() == 0) co_return 0;  // not the end, though it looks like it
     std::size_t const count = co_await inner_->read_some(buffer);
     if (state_ != State::copying) co_return count;
     if (count == 0) {
@@ -102,7 +103,9 @@ class TeeReader final : public BodyReader {
       state_ = State::dropped;
       copy_ = std::string();
     } else {
+      state_ = State::dropped;  // for good, if there is no memory for it
       copy_.append(static_cast<char const*>(buffer.data()), count);
+      state_ = State::copying;
     }
     co_return count;
   }

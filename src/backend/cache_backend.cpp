@@ -1,0 +1,1 @@
+#include "beast_cache/backend/impl/cache_backend.ipp"

@@ -1,0 +1,1 @@
+#include "beast_cache/session/impl/cached_session.ipp"
