@@ -20,7 +20,8 @@ class Observer {
   Observer& operator=(Observer const&) = delete;
   virtual ~Observer() = default;
 
-  /// A request was answered.
+  /// The head of an answer is there. `stored` in the status is what the cache is about to do: a store that fails
+  /// once the body has been read is told by `on_cache_error`.
   /// @param url Without user information.
   /// @param cache_status What the response's `cache_status()` says.
   virtual void on_response(std::string_view url, std::string_view cache_status) {
