@@ -262,8 +262,8 @@ TEST_CASE("close waits for what is under way and ends the threads with the last 
     asio::co_spawn(context, cache.write(std::to_string(i), "v"),
                    [&](std::exception_ptr e) { completed += !e; });
   }
-  asio::co_spawn(context, code_of(create(cache)), asio::detached);
   auto const close = [](SQLiteCache& c, int& count, int& at_close) -> asio::awaitable<void> {
+    co_await c.write("first", "v");  // read-your-writes, and the reader's handle is open when the cache closes
     bool const there = co_await c.contains("first");
     CHECK(there);
     co_await c.close();
