@@ -43,3 +43,12 @@ TEST_CASE("a field that is longer than Beast can hold is an error of the respons
     CHECK(e.code().category() == http_category());
   }
 }
+
+TEST_CASE("an idle timeout without end keeps connections, and does not overflow") {
+  ScriptedOrigin const origin([](RecordedRequest const&) { return respond(200, "body"); });
+  asio::io_context io;
+  ClientSession session(io.get_executor(), ClientOptions().idle_timeout(std::chrono::milliseconds::max()));
+  CHECK(run(io, session.get(origin.url())).ok());
+  CHECK(run(io, session.get(origin.url())).ok());
+  CHECK(origin.connection_count() == 1);
+}

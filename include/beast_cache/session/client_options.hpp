@@ -59,9 +59,10 @@ class ClientOptions {
   }
   std::size_t max_connections_per_origin() const noexcept { return max_connections_per_origin_; }
 
-  /// How long an idle connection is kept for reuse; 0 keeps none. Default: 30 s.
+  /// How long an idle connection is kept for reuse, a year at most; 0 keeps none. Default: 30 s.
   ClientOptions& idle_timeout(std::chrono::milliseconds timeout) {
-    idle_timeout_ = timeout;
+    constexpr std::chrono::milliseconds most = std::chrono::hours(24 * 365);
+    idle_timeout_ = timeout < most ? timeout : most;
     return *this;
   }
   std::chrono::milliseconds idle_timeout() const noexcept { return idle_timeout_; }
