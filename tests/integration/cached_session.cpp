@@ -10,7 +10,7 @@
 #include "support/nginx.hpp"
 #include "support/run.hpp"
 #include "support/scripted_origin.hpp"
-#include "unit/storage/temp_directory.hpp"
+#include "support/temp_directory.hpp"
 
 using namespace beast_cache;
 using namespace test_support;

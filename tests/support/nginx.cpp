@@ -76,15 +76,6 @@ void openssl(std::string const& log, std::vector<std::string> arguments) {
 
 }  // namespace
 
-ScratchDirectory::ScratchDirectory() {
-  path_ = (std::filesystem::temp_directory_path() / "beast_cache_XXXXXX").string();
-  if (!::mkdtemp(path_.data())) throw std::runtime_error("no temporary directory");
-}
-ScratchDirectory::~ScratchDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 Certificates::Certificates() {
   std::string const dir = dir_.path() + "/";
   std::string const log = dir + "log";

@@ -8,21 +8,9 @@
 #include <string_view>
 
 #include "support/scripted_origin.hpp"
+#include "support/temp_directory.hpp"
 
 namespace test_support {
-
-/// A new directory, removed with all that is in it.
-class ScratchDirectory {
- public:
-  ScratchDirectory();
-  ScratchDirectory(ScratchDirectory const&) = delete;
-  ScratchDirectory& operator=(ScratchDirectory const&) = delete;
-  ~ScratchDirectory();
-  std::string const& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// A certificate authority and what it signed, made by the openssl command.
 class Certificates {
@@ -46,7 +34,7 @@ class Certificates {
   TlsFiles files(std::string const& name) const {
     return TlsFiles(dir_.path() + "/" + name + ".pem", dir_.path() + "/" + name + ".key");
   }
-  ScratchDirectory dir_;
+  TempDirectory dir_;
 };
 
 /// nginx with one http and one https server that serve the same:
@@ -67,7 +55,7 @@ class Nginx {
   std::string errors() const;
 
  private:
-  ScratchDirectory dir_;
+  TempDirectory dir_;
   std::uint16_t port_ = 0;
   std::uint16_t secure_port_ = 0;
   pid_t pid_ = -1;

@@ -19,7 +19,7 @@
 #include "catch.hpp"
 #include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
-#include "unit/storage/temp_directory.hpp"
+#include "support/temp_directory.hpp"
 
 using namespace beast_cache;
 

@@ -5,7 +5,7 @@
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "beast_cache/storage/sqlite_pickle_cache.hpp"
 #include "catch.hpp"
-#include "unit/storage/temp_directory.hpp"
+#include "support/temp_directory.hpp"
 // After cereal.hpp: cereal 1.3.2's chrono.hpp relies on its macros without including it.
 #include <cereal/types/chrono.hpp>
 #include <cereal/types/optional.hpp>

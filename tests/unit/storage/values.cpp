@@ -7,7 +7,7 @@
 #include "storage/envelope.hpp"
 #include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
-#include "unit/storage/temp_directory.hpp"
+#include "support/temp_directory.hpp"
 // After cereal.hpp: cereal 1.3.2's chrono.hpp relies on its macros without including it.
 #include <cereal/types/map.hpp>
 #include <cereal/types/memory.hpp>

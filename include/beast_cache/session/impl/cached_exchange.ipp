@@ -208,11 +208,9 @@ class CachedExchange {
     stored_->headers() =
         policy::freshened(stored_->headers(), not_modified, options().rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
-    set_expiry(*stored_, *stored_);
+    policy::Freshness const fresh = set_expiry(*stored_, *stored_);
     policy::CacheStatus status(decision_);
     status.fwd_status(304);
-    policy::Freshness const fresh(stored_view(), policy::CacheControl{stored_->headers()}, options().rules(),
-                                  response_time_);
     if (may_store(*stored_)) {
       bool done = true;
       if (same_vary(before, stored_->headers())) {
@@ -251,9 +249,7 @@ class CachedExchange {
         .set_vary_headers(policy::nominated_fields(response.headers(), asked().headers()))
         .set_times(request_time_, response_time_)
         .set_created_at(response_time_);
-    set_expiry(stored_head, info);
-    policy::Freshness const fresh(view_of(stored_head, info), policy::CacheControl{stored_head.headers()},
-                                  options().rules(), response_time_);
+    policy::Freshness const fresh = set_expiry(stored_head, info);
     std::string const unstored = status.str();
     status.stored(true).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     CachedResponse entry(Response(std::move(stored_head), std::string()), info);
@@ -293,7 +289,8 @@ class CachedExchange {
                                          options().rules());
   }
 
-  void set_expiry(ResponseHead const& head, CacheInfo& info) const {
+  /// Notes when a response that came now expires. @return What that follows from.
+  policy::Freshness set_expiry(ResponseHead const& head, CacheInfo& info) const {
     std::optional<TimePoint> override_time;
     std::optional<TimePoint> fallback;
     if (takes_user_expiry(head.status())) {
@@ -305,6 +302,7 @@ class CachedExchange {
                                   options().rules(), response_time_);
     bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
+    return fresh;
   }
 
   void report(std::string_view status) const noexcept {
