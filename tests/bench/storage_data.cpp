@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <stdexcept>
 #include <system_error>
 
 #include "storage_ours.hpp"
@@ -42,6 +43,12 @@ asio::awaitable<void> fill_cache(SQLiteCache* cache, std::size_t entries, std::s
   co_await cache->close();
 }
 
+void flush_file(std::string const& path) {
+  int const file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0 || ::fsync(file) != 0) throw std::system_error(errno, std::generic_category(), path);
+  ::close(file);
+}
+
 }  // namespace
 
 Keys::Keys(std::size_t entries, unsigned seed) {
@@ -60,16 +67,19 @@ std::vector<std::string> Keys::next(std::size_t count) {
   return out;
 }
 
-Values::Values(std::size_t size) : size_(size), bytes_(size + spread, '\0') {
+Values::Values(std::size_t size)
+    : size_(size), at_(std::random_device()() % spread), bytes_(size + spread, '\0') {
   std::mt19937_64 random(size);
   for (char& byte : bytes_) byte = static_cast<char>(random());
 }
 
+void check(bool good) {
+  if (!good) throw std::runtime_error("an entry is missing, or not what was written");
+}
+
 void copy_file(std::string const& from, std::string const& to) {
   std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
-  int const file = ::open(to.c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0 || ::fsync(file) != 0) throw std::system_error(errno, std::generic_category(), to);
-  ::close(file);
+  flush_file(to);
 }
 
 Files::Files(std::string directory) : directory_(std::move(directory)) {
@@ -104,6 +114,7 @@ std::function<void()> Files::make(std::size_t entries, std::size_t value_size) c
     if (std::filesystem::exists(made + ".raw.sqlite")) return;
     std::filesystem::remove(made + ".sqlite");
     run_child("fill", arguments);
+    flush_file(made + ".sqlite");
     copy_file(made + ".sqlite", made + ".raw.sqlite");
     copy_file(made + ".sqlite.pragmas", made + ".raw.sqlite.pragmas");
   };

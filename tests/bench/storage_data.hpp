@@ -26,7 +26,8 @@ class Keys {
   std::size_t at_ = 0;
 };
 
-/// Values that do not compress, and differ from key to key.
+/// Values that do not compress, and differ from key to key and from one process to the next: SQLite writes
+/// nothing when it is given the value that is there already.
 class Values {
  public:
   explicit Values(std::size_t size);
@@ -38,7 +39,7 @@ class Values {
  private:
   static constexpr std::size_t spread = 4096;
   std::size_t size_;
-  std::size_t at_ = 0;
+  std::size_t at_;
   std::string bytes_;
 };
 
@@ -63,6 +64,9 @@ class Files {
 
 /// A copy of a database file at rest, written through to the disk: the measured part does not pay for it.
 void copy_file(std::string const& from, std::string const& to);
+
+/// @throws std::runtime_error if not \p good: what was read is not what was written.
+void check(bool good);
 
 /// Variant: makes a cache file. Arguments: file, entries, value-size.
 Figures fill(Arguments const& arguments);

@@ -7,7 +7,13 @@ namespace bench {
 
 /// Reads, and what else asks for single keys.
 void add_read_variants(Variants& variants);
-/// Writes, bulks, clear.
+/// How long single operations take.
+void add_latency_variants(Variants& variants);
+/// Writes and bulks.
 void add_write_variants(Variants& variants);
+/// Reads and writes at once.
+void add_mixed_variants(Variants& variants);
+/// Walks over everything, and clear.
+void add_scan_variants(Variants& variants);
 
 }  // namespace bench

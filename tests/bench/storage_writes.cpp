@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "storage_data.hpp"
 #include "storage_ours.hpp"
@@ -19,10 +20,32 @@ double rate(Meter const& meter, Arguments const& arguments) {
   return meter.rate() * static_cast<double>(arguments.number("batch", 1));
 }
 
+/// The largest size that a file has, looked at now and then.
+class FileSize {
+ public:
+  explicit FileSize(std::string path) : path_(std::move(path)) {}
+  void sample() {
+    if (++count_ % 256 != 0) return;
+    std::error_code ignored;  // there may be no such file yet
+    auto const size = std::filesystem::file_size(path_, ignored);
+    if (!ignored) largest_ = std::max(largest_, size);
+  }
+  double megabytes() const { return static_cast<double>(largest_) / 1e6; }
+
+ private:
+  std::string path_;
+  std::size_t count_ = 0;
+  std::uintmax_t largest_ = 0;
+};
+
 // --- ours ---
 
-asio::awaitable<void> write_loop(SQLiteCache* cache, Keys* keys, Values* values, Meter* meter) {
-  while (meter->next()) co_await cache->write(keys->next(), values->next());
+asio::awaitable<void> write_loop(SQLiteCache* cache, Keys* keys, Values* values, Meter* meter,
+                                 FileSize* log) {
+  while (meter->next()) {
+    co_await cache->write(keys->next(), values->next());
+    log->sample();
+  }
 }
 
 asio::awaitable<void> write_many_loop(SQLiteCache* cache, Keys* keys, Values* values, Meter* meter,
@@ -49,13 +72,14 @@ Figures ours_write(Arguments const& arguments) {
   Keys keys(arguments.number("entries"));
   Values values(arguments.number("value-size"));
   Meter meter = write_meter(arguments);
+  FileSize log(arguments.text("file") + "-wal");
   asio::io_context io;
   for (std::size_t i = 0; i < arguments.number("in-flight"); ++i) {
-    spawn(io, write_loop(&cache, &keys, &values, &meter));
+    spawn(io, write_loop(&cache, &keys, &values, &meter, &log));
   }
   io.run();
   meter.finish();
-  return {{"rate", rate(meter, arguments)}};
+  return {{"rate", rate(meter, arguments)}, {"wal", log.megabytes()}};
 }
 
 Figures ours_batches(Arguments const& arguments) {

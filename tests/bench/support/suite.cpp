@@ -38,7 +38,7 @@ void run_case(Case const& one, std::size_t rounds, Arguments const& arguments, R
     rows.push_back({"  " + contestant.name, "/s", "", std::nullopt, std::move(rate)});
   }
   std::vector<std::vector<double>> values(rows.size());
-  for (std::size_t number = 0; number < rounds; ++number) {
+  for (std::size_t number = 0; number < std::min(rounds, one.most_rounds); ++number) {
     Round const round = run_round(one.contestants, number);
     for (std::size_t i = 0; i < rows.size(); ++i) values[i].push_back(rows[i].value(round));
   }
@@ -72,7 +72,7 @@ void run_suite(Suite const& suite, Arguments const& arguments) {
     if (!wanted(arguments, curve.plot)) continue;
     if (curve.prepare) curve.prepare();
     std::vector<double> values;
-    for (std::size_t i = 0; i < std::min<std::size_t>(rounds, 5); ++i) {
+    for (std::size_t i = 0; i < std::min<std::size_t>(rounds, 3); ++i) {
       values.push_back(run_child(curve.contestant.variant, curve.contestant.arguments).at(curve.figure));
     }
     report.add(Point{curve.plot, curve.series, curve.x, quantile(values, 0.5)});

@@ -2,6 +2,7 @@
 // A suite: cases whose variants run interleaved, each run in a child process of its own.
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,8 @@ struct Case {
   std::vector<Row> rows;
   /// Runs once before the rounds, e.g. makes the files.
   std::function<void()> prepare;
+  /// Fewer rounds than the others where one takes long and varies little.
+  std::size_t most_rounds = std::numeric_limits<std::size_t>::max();
 };
 
 /// A point of a plot per case and series instead of rows with goals.
