@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a benchmark in the release tree, runs it, prints a table and writes build/bench/SUITE.json.
+# Builds a benchmark in the release tree, runs it, prints a table and writes build/bench/SUITE.json, and plots beside it.
 # usage: tests/bench/run.sh SUITE [--rounds N] [--only SUBSTRING] [--dir DIRECTORY]
 #   --only: just the rows whose name contains it; --dir: where the databases go (default: build/bench/data)
 set -euo pipefail
@@ -18,4 +18,8 @@ shift
 need_packages "${build_packages[@]}" "${test_packages[@]}"
 cmake --preset release --log-level=WARNING -DBEAST_CACHE_BUILD_BENCHMARKS=ON
 cmake --build --preset release --target "bench_$suite"
+# The latest of two equal options counts.
 build/release/tests/bench/"bench_$suite" --dir build/bench/data --json build/bench "$@"
+echo "build/bench/$suite.json"
+rm -f build/bench/"$suite"-*.svg
+awk -v directory=build/bench -v suite="$suite" -f tests/bench/plot.awk "build/bench/$suite.json"

@@ -1,0 +1,42 @@
+# A short run writes the JSON that is documented. usage: cmake -DBENCH=PROGRAM -DDIRECTORY=DIR -P smoke.cmake
+execute_process(
+  COMMAND ${BENCH} --dir ${DIRECTORY}/data --json ${DIRECTORY} --rounds 1 --entries 1000 --only "read 64 in flight"
+  COMMAND_ERROR_IS_FATAL ANY)
+file(READ ${DIRECTORY}/storage.json json)
+
+function(expect actual expected)
+  if(NOT actual STREQUAL expected)
+    message(FATAL_ERROR "${actual}, not ${expected}\n${json}")
+  endif()
+endfunction()
+
+string(JSON suite GET "${json}" suite)
+expect("${suite}" storage)
+string(JSON count LENGTH "${json}" rows)
+expect("${count}" 2)
+set(names "read 64 in flight / raw in one transaction" "read 64 in flight / raw committing per read")
+foreach(row RANGE 1)
+  list(GET names ${row} expected)
+  string(JSON name GET "${json}" rows ${row} name)
+  expect("${name}" "${expected}")
+  string(JSON value GET "${json}" rows ${row} value)
+  string(JSON type TYPE "${json}" rows ${row} value)
+  expect("${type}" NUMBER)
+  if(NOT value GREATER 0)
+    message(FATAL_ERROR "${name}: ${value}")
+  endif()
+  foreach(field IN ITEMS unit reference)
+    string(JSON type TYPE "${json}" rows ${row} ${field})
+    expect("${type}" STRING)
+  endforeach()
+  string(JSON type TYPE "${json}" rows ${row} goal)
+  expect("${type}" NUMBER)
+  string(JSON type TYPE "${json}" rows ${row} met)
+  expect("${type}" BOOLEAN)
+endforeach()
+
+file(GLOB left ${DIRECTORY}/data/*)
+expect("${left}" "")
+
+execute_process(COMMAND ${BENCH} --dir ${DIRECTORY}/data --only "no row of that name" RESULT_VARIABLE result ERROR_QUIET)
+expect("${result}" 1)
