@@ -1,6 +1,6 @@
 # A short run writes the JSON that is documented. usage: cmake -DBENCH=PROGRAM -DDIRECTORY=DIR -P smoke.cmake
 execute_process(
-  COMMAND ${BENCH} --dir ${DIRECTORY}/data --json ${DIRECTORY} --rounds 1 --entries 1000 --only "read 64 in flight"
+  COMMAND ${BENCH} --dir ${DIRECTORY}/data --json ${DIRECTORY} --rounds 1 --entries 1000 --only "read 64 in flight /"
   COMMAND_ERROR_IS_FATAL ANY)
 file(READ ${DIRECTORY}/storage.json json)
 

@@ -73,8 +73,8 @@ void Report::add(Result result) {
   if (results_.empty())
     std::printf("%-78s %10s %-21s %-19s %s\n", "", "median", "unit", "middle half", "goal");
   std::string const spread = number(result.low) + " - " + number(result.high);
-  std::printf("%-78s %10s %-21s %-19s %s\n", result.name.c_str(), number(result.value).c_str(),
-              result.unit.c_str(), spread.c_str(), goal.c_str());
+  std::printf("%-78s %10s %-21s %-19s %s\n", (result.goal ? result.name : "  " + result.name).c_str(),
+              number(result.value).c_str(), result.unit.c_str(), spread.c_str(), goal.c_str());
   std::fflush(stdout);
   results_.push_back(std::move(result));
 }

@@ -35,7 +35,7 @@ void run_case(Case const& one, std::size_t rounds, Arguments const& arguments, R
       auto const at = figures.find("rate");
       return at == figures.end() ? std::nan("") : at->second;
     };
-    rows.push_back({"  " + contestant.name, "/s", "", std::nullopt, std::move(rate)});
+    rows.push_back({contestant.name, "/s", "", std::nullopt, std::move(rate)});
   }
   std::vector<std::vector<double>> values(rows.size());
   for (std::size_t number = 0; number < std::min(rounds, one.most_rounds); ++number) {
