@@ -25,6 +25,8 @@ class Scanner {
   explicit Scanner(std::string_view text) noexcept : rest_(text) {}
 
   bool empty() const noexcept { return rest_.empty(); }
+  /// What has not been read yet.
+  std::string_view rest() const noexcept { return rest_; }
   bool at(char c) const noexcept { return !rest_.empty() && rest_.front() == c; }
   bool take(char c) noexcept {
     if (!at(c)) return false;

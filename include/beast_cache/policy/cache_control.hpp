@@ -40,6 +40,53 @@ class CacheControl {
     detail::for_each_directive(line, [this](detail::Directive const& d) { add(d); });
   }
 
+  /// Takes one more directive in.
+  void add(detail::Directive const& d) noexcept {
+    using detail::iequals;
+    constexpr std::chrono::seconds zero{0};
+    switch (d.name.size()) {
+      case 6:
+        if (iequals(d.name, "public") && d.clean) set(flag_public);
+        break;
+      case 7:
+        if (iequals(d.name, "max-age")) lower(max_age_, number(d).value_or(zero));
+        if (iequals(d.name, "private")) set(detail::is_field_list(d) ? flag_private_fields : flag_private);
+        break;
+      case 8:
+        if (iequals(d.name, "no-store")) set(flag_no_store);
+        if (iequals(d.name, "no-cache")) set(detail::is_field_list(d) ? flag_no_cache_fields : flag_no_cache);
+        if (iequals(d.name, "s-maxage")) lower(s_maxage_, number(d).value_or(zero));
+        break;
+      case 9:
+        if (iequals(d.name, "min-fresh")) {
+          raise(min_fresh_, number(d).value_or(std::chrono::seconds{detail::max_delta}));
+        }
+        if (iequals(d.name, "max-stale")) add_max_stale(d);
+        break;
+      case 14:
+        if (iequals(d.name, "only-if-cached") && d.clean) set(flag_only_if_cached);
+        if (iequals(d.name, "stale-if-error")) lower(stale_if_error_, number(d).value_or(zero));
+        break;
+      case 15:
+        if (iequals(d.name, "must-revalidate")) set(flag_must_revalidate);
+        if (iequals(d.name, "must-understand")) {
+          set(flag_must_understand);
+          if (d.clean) set(flag_must_understand_clean);
+        }
+        break;
+      case 16:
+        if (iequals(d.name, "proxy-revalidate")) set(flag_proxy_revalidate);
+        break;
+      case 22:
+        if (iequals(d.name, "stale-while-revalidate")) {
+          lower(stale_while_revalidate_, number(d).value_or(zero));
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
   bool present() const noexcept { return present_; }
   bool no_store() const noexcept { return has(flag_no_store); }
   /// no-cache without a usable list of fields: it counts for the whole response.
@@ -96,52 +143,6 @@ class CacheControl {
     if (!to || value > *to) to = value;
   }
 
-  void add(detail::Directive const& d) noexcept {
-    using detail::iequals;
-    constexpr std::chrono::seconds zero{0};
-    switch (d.name.size()) {
-      case 6:
-        if (iequals(d.name, "public") && d.clean) set(flag_public);
-        break;
-      case 7:
-        if (iequals(d.name, "max-age")) lower(max_age_, number(d).value_or(zero));
-        if (iequals(d.name, "private")) set(detail::is_field_list(d) ? flag_private_fields : flag_private);
-        break;
-      case 8:
-        if (iequals(d.name, "no-store")) set(flag_no_store);
-        if (iequals(d.name, "no-cache")) set(detail::is_field_list(d) ? flag_no_cache_fields : flag_no_cache);
-        if (iequals(d.name, "s-maxage")) lower(s_maxage_, number(d).value_or(zero));
-        break;
-      case 9:
-        if (iequals(d.name, "min-fresh")) {
-          raise(min_fresh_, number(d).value_or(std::chrono::seconds{detail::max_delta}));
-        }
-        if (iequals(d.name, "max-stale")) add_max_stale(d);
-        break;
-      case 14:
-        if (iequals(d.name, "only-if-cached") && d.clean) set(flag_only_if_cached);
-        if (iequals(d.name, "stale-if-error")) lower(stale_if_error_, number(d).value_or(zero));
-        break;
-      case 15:
-        if (iequals(d.name, "must-revalidate")) set(flag_must_revalidate);
-        if (iequals(d.name, "must-understand")) {
-          set(flag_must_understand);
-          if (d.clean) set(flag_must_understand_clean);
-        }
-        break;
-      case 16:
-        if (iequals(d.name, "proxy-revalidate")) set(flag_proxy_revalidate);
-        break;
-      case 22:
-        if (iequals(d.name, "stale-while-revalidate")) {
-          lower(stale_while_revalidate_, number(d).value_or(zero));
-        }
-        break;
-      default:
-        break;
-    }
-  }
-
   void add_max_stale(detail::Directive const& d) noexcept {
     if (!d.clean) return;
     if (!d.has_argument) return set(flag_max_stale);
@@ -155,23 +156,6 @@ class CacheControl {
   unsigned flags_ = 0;
   bool present_ = false;
 };
-
-/// Calls `f(name)` for each field that the qualified no-cache or private directives list.
-///
-/// @param directive "no-cache" or "private". `f` returns false to stop.
-/// @return false when `f` stopped it.
-template <class F>
-bool for_each_listed_field(http::fields const& fields, std::string_view directive, F&& f) {
-  bool go_on = true;
-  auto const range = fields.equal_range(http::field::cache_control);
-  for (auto it = range.first; it != range.second; ++it) {
-    detail::for_each_directive(std::string_view{it->value()}, [&](detail::Directive const& d) {
-      if (!go_on || !detail::iequals(d.name, directive) || !detail::is_field_list(d)) return;
-      go_on = detail::for_each_member(d.argument, f);
-    });
-  }
-  return go_on;
-}
 
 }  // namespace policy
 }  // namespace v1

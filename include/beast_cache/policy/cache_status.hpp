@@ -19,7 +19,7 @@ inline namespace v1 {
 namespace policy {
 
 /// Why a request went to the origin. Source: RFC 9211 section 2.2.
-enum class Forward : std::uint8_t { none, bypass, method, uri_miss, vary_miss, request, stale };
+enum class Forward : std::uint8_t { none, bypass, method, uri_miss, vary_miss, request, stale, partial };
 
 /// The token that stands for it; empty for `none`.
 constexpr std::string_view to_string(Forward f) noexcept {
@@ -38,6 +38,8 @@ constexpr std::string_view to_string(Forward f) noexcept {
       return "request";
     case Forward::stale:
       return "stale";
+    case Forward::partial:
+      return "partial";
   }
   return "";
 }
@@ -64,6 +66,8 @@ constexpr Forward forward_of(Reason reason) noexcept {
       return Forward::request;
     case Reason::method:
       return Forward::method;
+    case Reason::part_missing:
+      return Forward::partial;
     case Reason::not_reusable:
     case Reason::range:
     case Reason::conditional:
@@ -82,6 +86,7 @@ constexpr std::string_view detail_of(Reason reason) noexcept {
     case Reason::vary_miss:
     case Reason::stale:
     case Reason::method:
+    case Reason::part_missing:
       return "";
     case Reason::stale_max_stale:
       return "max-stale";

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -25,7 +26,7 @@ constexpr char lower(char c) noexcept {
 constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   }
   return true;
 }
@@ -99,11 +100,44 @@ constexpr bool for_each_member(std::string_view list, F&& f) {
   }
 }
 
+/// The lines of a field, which Beast keeps together: what `equal_range` finds. In lists as short as a
+/// message's the walk is several times faster than the search in the tree.
+class Lines {
+ public:
+  using Iterator = http::fields::const_iterator;
+
+  Lines(http::fields const& fields, http::field name) noexcept {
+    find(fields, [name](auto const& f) { return f.name() == name; });
+  }
+  Lines(http::fields const& fields, std::string_view name) noexcept {
+    find(fields, [name](auto const& f) {
+      std::string_view const other = f.name_string();
+      // Names of one length mostly differ in their last letter: Accept-Encoding and Accept-Language.
+      return other.size() == name.size() && !name.empty() && lower(other.back()) == lower(name.back()) &&
+             (other == name || iequals(other, name));
+    });
+  }
+  Iterator begin() const noexcept { return begin_; }
+  Iterator end() const noexcept { return end_; }
+  bool empty() const noexcept { return begin_ == end_; }
+
+ private:
+  template <class F>
+  void find(http::fields const& fields, F is_it) noexcept {
+    begin_ = fields.begin();
+    while (begin_ != fields.end() && !is_it(*begin_)) ++begin_;
+    end_ = begin_;
+    while (end_ != fields.end() && is_it(*end_)) ++end_;
+  }
+
+  Iterator begin_, end_;
+};
+
 /// The same over all lines of a field.
 template <class F>
 bool for_each_member(http::fields const& fields, http::field name, F&& f) {
-  auto const range = fields.equal_range(name);
-  for (auto it = range.first; it != range.second; ++it) {
+  auto const lines = Lines(fields, name);
+  for (auto it = lines.begin(); it != lines.end(); ++it) {
     if (!for_each_member(std::string_view{it->value()}, f)) return false;
   }
   return true;
@@ -112,13 +146,29 @@ bool for_each_member(http::fields const& fields, http::field name, F&& f) {
 /// The trimmed value of a field that has one line, or several equal ones; nothing when it is absent or when
 /// its lines contradict each other.
 inline std::optional<std::string_view> single_value(http::fields const& fields, http::field name) noexcept {
-  auto const range = fields.equal_range(name);
-  if (range.first == range.second) return std::nullopt;
-  auto const value = trim(range.first->value());
-  for (auto it = std::next(range.first); it != range.second; ++it) {
+  Lines const lines(fields, name);
+  if (lines.empty()) return std::nullopt;
+  auto const value = trim(lines.begin()->value());
+  for (auto it = std::next(lines.begin()); it != lines.end(); ++it) {
     if (trim(it->value()) != value) return std::nullopt;
   }
   return value;
+}
+
+/// Whether a field speaks of the content that a message carries, and not of the resource.
+constexpr bool describes_content(http::field name) noexcept {
+  switch (name) {
+    case http::field::content_encoding:
+    case http::field::content_language:
+    case http::field::content_length:
+    case http::field::content_md5:
+    case http::field::content_range:
+    case http::field::content_type:
+    case http::field::transfer_encoding:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace detail

@@ -4,6 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "beast_cache/config.hpp"
 
@@ -46,6 +51,11 @@ class Options {
   Options& stale_extensions(bool on) noexcept { return stale_extensions_ = on, *this; }
   /// Whether Set-Cookie is left out of what is stored. Default: false.
   Options& strip_set_cookie(bool on) noexcept { return strip_set_cookie_ = on, *this; }
+  /// The response fields whose directives count in place of Cache-Control and Expires, the first that is
+  /// valid (RFC 9213). Default: `CDN-Cache-Control` in a shared cache, none in a private one.
+  Options& targeted_fields(std::vector<std::string> names) {
+    return targeted_fields_ = std::move(names), *this;
+  }
 
   CacheMode mode() const noexcept { return mode_; }
   bool shared() const noexcept { return mode_ == CacheMode::shared_cache; }
@@ -56,8 +66,14 @@ class Options {
   bool stale_on_error() const noexcept { return stale_on_error_; }
   bool stale_extensions() const noexcept { return stale_extensions_; }
   bool strip_set_cookie() const noexcept { return strip_set_cookie_; }
+  std::span<std::string const> targeted_fields() const noexcept {
+    static std::string const cdn[] = {"CDN-Cache-Control"};
+    if (targeted_fields_) return *targeted_fields_;
+    return shared() ? std::span<std::string const>(cdn) : std::span<std::string const>();
+  }
 
  private:
+  std::optional<std::vector<std::string>> targeted_fields_;
   std::chrono::seconds heuristic_cap_{std::chrono::hours{24}};
   unsigned heuristic_percent_ = 10;
   CacheMode mode_ = CacheMode::private_cache;

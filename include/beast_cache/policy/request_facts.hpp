@@ -31,9 +31,11 @@ class RequestFacts {
           range = true;
           break;
         case http::field::if_match:
+        case http::field::if_unmodified_since:
+          conditional = for_origin = true;
+          break;
         case http::field::if_none_match:
         case http::field::if_modified_since:
-        case http::field::if_unmodified_since:
           conditional = true;
           break;
         case http::field::authorization:
@@ -60,6 +62,7 @@ class RequestFacts {
   CacheControl cache_control;
   bool range = false;
   bool conditional = false;
+  bool for_origin = false;  ///< If-Match or If-Unmodified-Since, which a cache does not evaluate
   bool authorization = false;
   bool upgrade = false;
   bool method_override = false;

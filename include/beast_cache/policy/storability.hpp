@@ -2,8 +2,9 @@
 /// \file storability.hpp
 /// Which responses may be stored, and which of their fields.
 ///
-/// That a response is complete is for the one who reads its body to know: an incomplete one is never stored
-/// (RFC 9111 section 3.3).
+/// That a response is complete is for the one who reads its body to know: an incomplete one is stored as a
+/// part
+/// (`incomplete_fields`) or not at all (RFC 9111 section 3.3).
 /// Source: RFC 9111 sections 3, 3.1, 3.5 and 5.2.2.
 
 #include <boost/beast/http/fields.hpp>
@@ -16,7 +17,9 @@
 #include "beast_cache/policy/cache_control.hpp"
 #include "beast_cache/policy/freshness.hpp"
 #include "beast_cache/policy/options.hpp"
+#include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/request_facts.hpp"
+#include "beast_cache/policy/response_facts.hpp"
 #include "beast_cache/policy/vary.hpp"
 #include "beast_cache/policy/views.hpp"
 
@@ -27,11 +30,11 @@ namespace policy {
 /// Whether a response may be stored, and if not, why.
 enum class Storability : std::uint8_t {
   storable,
-  method,             ///< neither GET nor HEAD
-  request_bypasses,   ///< the request has Range, preconditions, Upgrade or a method override
+  method,             ///< neither GET nor HEAD, nor a POST that answers a GET
+  request_bypasses,   ///< the request has Upgrade or a method override, or what `makes_answers` is for
   request_no_store,   ///< the request's no-store
   status,             ///< not final, or 304
-  partial,            ///< 206, or a Content-Range
+  partial,            ///< 206 that can't be kept as a part, or a Content-Range elsewhere
   not_understood,     ///< must-understand, and this cache does not know the status
   response_no_store,  ///< the response's no-store
   is_private,         ///< private, in a shared cache
@@ -127,12 +130,24 @@ inline Storability directives_allow(CacheControl const& cc, unsigned status,
   return Storability::storable;
 }
 
+/// Whether a POST's response is the representation that a GET of the same URL would bring: Content-Location
+/// names the target, to the letter (RFC 9110 section 9.3.3).
+inline bool is_own_location(Url const* url, http::fields const& response) noexcept {
+  auto const location = single_value(response, http::field::content_location);
+  return url != nullptr && location && (*location == url->str() || *location == url->target());
+}
+
 inline bool connection_lists_essential(http::fields const& response) noexcept {
   return !for_each_member(response, http::field::connection,
                           [](std::string_view name) { return !is_essential(name); });
 }
 
 }  // namespace detail
+
+/// The method under which the response to a request is stored: what a POST brought answers a GET.
+constexpr http::verb stored_method(http::verb method) noexcept {
+  return method == http::verb::post ? http::verb::get : method;
+}
 
 /// Whether the response to this request may be stored.
 ///
@@ -141,34 +156,41 @@ inline bool connection_lists_essential(http::fields const& response) noexcept {
 /// Source: RFC 9111 section 3.
 inline Storability storability(RequestView const& request, unsigned status, http::fields const& response,
                                Options const& options, bool has_user_expiry = false) noexcept {
-  if (!detail::is_cacheable_method(request.method())) return Storability::method;
-  detail::RequestFacts const facts{request.headers()};
-  if (facts.range || facts.conditional || facts.upgrade || facts.method_override) {
-    return Storability::request_bypasses;
-  }
+  // RFC 9110 section 9.3.3.
+  bool const is_post = request.method() == http::verb::post && status == 200 &&
+                       detail::is_own_location(request.url(), response);
+  if (!detail::is_cacheable_method(request.method()) && !is_post) return Storability::method;
+  detail::RequestFacts const asked{request.headers()};
+  if (asked.upgrade || asked.method_override) return Storability::request_bypasses;
+  if ((asked.range || asked.conditional) && !request.makes_answers()) return Storability::request_bypasses;
   if (status < 200 || status > 599 || status == 304) return Storability::status;
-  if (status == 206 || response.count(http::field::content_range) != 0) return Storability::partial;
+  detail::ResponseFacts const facts{response, options};
+  if (status == 206 || facts.content_range) {
+    // RFC 9111 section 3.3: this cache knows ranges if the one who asks makes answers of them.
+    bool const is_part = status == 206 && request.makes_answers() && request.method() == http::verb::get;
+    if (!is_part || !is_storable_part(response)) return Storability::partial;
+  }
   if (detail::connection_lists_essential(response)) return Storability::malformed;
   if (varies_on_everything(response)) return Storability::vary_everything;
 
-  CacheControl const cc = options.cache_control() ? CacheControl{response} : CacheControl{};
-  bool const explicit_lifetime = options.cache_control() && has_explicit_lifetime(response, cc, options);
+  auto const& control = facts.control;
+  bool const explicit_lifetime = detail::has_explicit_lifetime(facts, options);
   if (options.cache_control()) {
-    if (facts.cache_control.no_store()) return Storability::request_no_store;
-    auto const verdict = detail::directives_allow(cc, status, options);
+    if (asked.cache_control.no_store()) return Storability::request_no_store;
+    auto const verdict = detail::directives_allow(control, status, options);
     if (verdict != Storability::storable) return verdict;
   }
   if (options.shared()) {
     // RFC 9111 section 3.5.
-    if (facts.authorization && !cc.must_revalidate() && !cc.is_public() && !cc.s_maxage()) {
+    if (asked.authorization && !control.must_revalidate() && !control.is_public() && !control.s_maxage()) {
       return Storability::authorization;
     }
     // RFC 9111 section 7.3: without an explicit lifetime the cookie was hardly meant for several users.
-    if (!options.strip_set_cookie() && response.count(http::field::set_cookie) != 0 && !explicit_lifetime) {
-      return Storability::set_cookie;
-    }
+    if (!options.strip_set_cookie() && facts.set_cookie && !explicit_lifetime) return Storability::set_cookie;
   }
-  bool const marked = cc.is_public() || (!options.shared() && (cc.is_private() || cc.private_fields()));
+  if (is_post) return explicit_lifetime ? Storability::storable : Storability::no_lifetime;
+  bool const marked =
+      control.is_public() || (!options.shared() && (control.is_private() || control.private_fields()));
   if (!explicit_lifetime && !marked && !has_user_expiry && !is_heuristically_cacheable(status)) {
     return Storability::no_lifetime;
   }
@@ -199,8 +221,8 @@ inline http::fields storable_fields(http::fields const& response, Options const&
   }
   stored.erase("Proxy-Authentication-Info");
   if (options.cache_control()) {
-    for_each_listed_field(response, "no-cache", drop);
-    if (options.shared()) for_each_listed_field(response, "private", drop);
+    for_each_listed_field(response, options, "no-cache", drop);
+    if (options.shared()) for_each_listed_field(response, options, "private", drop);
   }
   if (options.strip_set_cookie()) stored.erase(http::field::set_cookie);
   if (stored.count(http::field::date) == 0) stored.set(http::field::date, format_http_date(response_time));

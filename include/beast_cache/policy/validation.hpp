@@ -5,15 +5,18 @@
 /// Source: RFC 9111 sections 3.2 and 4.3; RFC 9110 sections 8.8 and 13.1.
 
 #include <boost/beast/http/fields.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/date.hpp"
 #include "beast_cache/policy/field_values.hpp"
 #include "beast_cache/policy/options.hpp"
-#include "beast_cache/policy/storability.hpp"
 #include "beast_cache/policy/views.hpp"
 
 namespace beast_cache {
@@ -24,17 +27,17 @@ namespace detail {
 /// An entity tag with its quotes. One that is malformed, or that contradicts another line, is none.
 class EntityTag {
  public:
-  explicit EntityTag(http::fields const& headers) noexcept {
-    auto const text = single_value(headers, http::field::etag);
-    if (!text) return;
-    bool const weak = text->substr(0, 2) == "W/";
-    auto const opaque = text->substr(weak ? 2 : 0);
+  explicit EntityTag(http::fields const& headers) noexcept
+      : EntityTag(single_value(headers, http::field::etag).value_or(std::string_view{})) {}
+  explicit EntityTag(std::string_view text) noexcept {
+    bool const weak = text.substr(0, 2) == "W/";
+    auto const opaque = text.substr(weak ? 2 : 0);
     if (opaque.size() < 2 || opaque.front() != '"' || opaque.back() != '"') return;
     for (char const c : opaque.substr(1, opaque.size() - 2)) {
       auto const u = static_cast<unsigned char>(c);
       if (u < 0x21 || u == 0x22 || u == 0x7f) return;  // RFC 9110 section 8.8.3: etagc
     }
-    text_ = *text;
+    text_ = text;
     opaque_ = opaque;
     weak_ = weak;
   }
@@ -64,16 +67,18 @@ inline bool has_validator(StoredView const& stored) noexcept {
          detail::last_modified(stored.headers(), stored.response_time());
 }
 
-/// Makes a copy of the caller's request conditional on the stored response.
+/// Makes a copy of the caller's request conditional on the stored response. Preconditions and Range of the
+/// caller's own are taken out: `answer` sees to them once the stored response is known to be current.
 ///
 /// Source: RFC 9111 section 4.3.1; RFC 9110 sections 13.1.2 and 13.1.3. Both validators are sent: a server
 /// that knows entity tags ignores the date.
-inline void add_validators(http::fields& request, StoredView const& stored) {
-  if (detail::EntityTag const tag{stored.headers()}) request.set(http::field::if_none_match, tag.text());
-  if (auto const date = detail::last_modified(stored.headers(), stored.response_time())) {
-    request.set(http::field::if_modified_since, *date);
-  }
-}
+void add_validators(http::fields& request, StoredView const& stored);
+
+/// The same for several stored responses of one URL: their entity tags in one If-None-Match. Of responses
+/// without a tag the date is sent only where there is no other response.
+///
+/// @return how many of them the request asks about; with 0 it is unchanged.
+std::size_t add_validators(http::fields& request, std::span<StoredView const> variants);
 
 /// Whether a 304 that answers `add_validators`' request speaks of this stored response. When it does not, the
 /// stored response must neither be served nor freshened, and the request is repeated without validators.
@@ -94,6 +99,33 @@ inline bool validates(StoredView const& stored, http::fields const& not_modified
   return date == detail::single_value(stored.headers(), http::field::last_modified);
 }
 
+/// Which of the responses that were asked about a 304 speaks of, in their order: with a strong tag all that
+/// have it, with a weaker validator the newest that matches, without any the only one there is.
+///
+/// Source: RFC 9111 section 4.3.4.
+std::vector<StoredView const*> validated(std::span<StoredView const> variants,
+                                         http::fields const& not_modified);
+
+/// Whether the caller's own If-None-Match or If-Modified-Since finds the stored response unchanged, so that
+/// 304 is the answer. If-None-Match comes first; what can't be read finds it changed. Nothing is allocated.
+///
+/// Source: RFC 9111 section 4.3.2; RFC 9110 sections 13.1.2, 13.1.3 and 13.2.2.
+bool is_not_modified(RequestView const& request, StoredView const& stored) noexcept;
+
+/// The head of a 304 made of a stored response: what speaks of the content is left out.
+///
+/// Errors: throws only what memory throws. Source: RFC 9110 section 15.4.5.
+http::fields not_modified_fields(http::fields const& stored);
+
+/// What the response to a HEAD means for a stored response to GET that could have answered it.
+enum class HeadEffect : std::uint8_t {
+  none,    ///< nothing: not a 200
+  update,  ///< it is of the same representation: take its fields over, as `freshened` does
+  stale    ///< it is of another one: mark the stored response as invalidated
+};
+/// Source: RFC 9111 section 4.3.5.
+HeadEffect head_effect(StoredView const& stored, unsigned status, http::fields const& head) noexcept;
+
 /// The fields of a stored response after a 304 that `validates` it.
 ///
 /// Every field of the 304 replaces the stored lines of that name, but for those that describe the stored body
@@ -102,21 +134,8 @@ inline bool validates(StoredView const& stored, http::fields const& not_modified
 /// 304 may have brought no-store or another Vary.
 /// Errors: throws only what memory throws.
 /// Source: RFC 9111 section 3.2.
-inline http::fields freshened(http::fields const& stored, http::fields const& not_modified,
-                              Options const& options, TimePoint response_time) {
-  // Date comes from the 304, or is the time of its arrival; the stored one would make the entry old at once.
-  http::fields update = storable_fields(not_modified, options, response_time);
-  update.erase(http::field::content_length);
-  update.erase(http::field::content_encoding);
-  update.erase(http::field::content_range);
-  http::fields result = stored;
-  // The stored Age belongs to the response that the 304 replaces.
-  result.erase(http::field::age);
-  for (auto const& f : update) result.erase(f.name_string());
-  for (auto const& f : update) result.insert(f.name(), f.name_string(), f.value());
-  // The directives that hold now may take out fields that the old ones kept.
-  return storable_fields(result, options, response_time);
-}
+http::fields freshened(http::fields const& stored, http::fields const& not_modified, Options const& options,
+                       TimePoint response_time);
 
 }  // namespace policy
 }  // namespace v1

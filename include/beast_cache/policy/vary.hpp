@@ -73,32 +73,48 @@ class NormalValue {
   bool escaped_ = false;
 };
 
+/// Whether two values mean the same although they are written differently: Accept-Encoding and
+/// Accept-Language, whose grammar leaves room for that.
+///
+/// Letters' case and white space do not count, nor does a weight that is written in another way. Of codings
+/// the order does not count either; of languages of the same weight it does, since servers go by it. What is
+/// not well formed is not the same. Source: RFC 9111 section 4.1; RFC 9110 sections 12.5.3, 12.5.4
+/// and 8.4.1.3.
+bool same_preferences(http::field name, Lines const& a, Lines const& b) noexcept;
+
 inline bool same_field(std::string_view name, http::fields const* a, http::fields const& b) noexcept {
-  auto const rb = b.equal_range(name);
-  bool const in_b = rb.first != rb.second;
-  if (a == nullptr) return !in_b;
-  auto const ra = a->equal_range(name);
+  Lines const lines_b(b, name);
+  if (a == nullptr) return lines_b.empty();
+  Lines const lines_a(*a, name);
   // RFC 9111 section 4.1: absent matches absent only.
-  if ((ra.first != ra.second) != in_b) return false;
-  if (!in_b) return true;
+  if (lines_a.empty() || lines_b.empty()) return lines_a.empty() && lines_b.empty();
   // Most values are the same to the byte, on one line.
-  if (std::next(ra.first) == ra.second && std::next(rb.first) == rb.second &&
-      ra.first->value() == rb.first->value()) {
+  auto const field = lines_a.begin()->name();
+  if (std::next(lines_a.begin()) == lines_a.end() && std::next(lines_b.begin()) == lines_b.end() &&
+      lines_a.begin()->value() == lines_b.begin()->value()) {
     return true;
   }
-  NormalValue va{ra.first, ra.second};
-  NormalValue vb{rb.first, rb.second};
-  for (;;) {
-    int const ca = va.next();
-    if (ca != vb.next()) return false;
+  NormalValue va{lines_a.begin(), lines_a.end()};
+  NormalValue vb{lines_b.begin(), lines_b.end()};
+  int ca = 0;
+  while ((ca = va.next()) == vb.next()) {
     if (ca < 0) return true;
   }
+  bool const has_preferences = field == http::field::accept_encoding || field == http::field::accept_language;
+  return has_preferences && same_preferences(field, lines_a, lines_b);
 }
 
 /// Whether `a` is to be preferred to `b` (RFC 9111 section 4: the latest Date).
 inline bool is_newer(StoredView const& a, StoredView const& b) noexcept {
-  auto const date_a = date_value(a);
-  auto const date_b = date_value(b);
+  auto const date = [](StoredView const& stored) {
+    FieldLine line;
+    for (auto const& f : stored.headers()) {
+      if (f.name() == http::field::date) line.add(f.value());
+    }
+    return date_value(line, stored.response_time());
+  };
+  auto const date_a = date(a);
+  auto const date_b = date(b);
   return date_a > date_b || (date_a == date_b && a.response_time() >= b.response_time());
 }
 

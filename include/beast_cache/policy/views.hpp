@@ -4,15 +4,19 @@
 
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/verb.hpp>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace policy {
+
+class ByteParts;
 
 /// A request as its caller made it, before the cache adds any precondition of its own.
 ///
@@ -25,15 +29,26 @@ class RequestView {
   RequestView(http::verb method, http::fields const& headers) noexcept
       : headers_(&headers), method_string_(http::to_string(method)), method_(method) {}
 
+  /// Where it goes to. Only then can a POST's response be stored, as the answer to a later GET. Default:
+  /// none.
+  RequestView& url(Url const& u) noexcept { return url_ = &u, *this; }
+  /// Whether the one who asks makes a 304, a 206 or a 416 of a stored response, as `Decision::answer` says.
+  /// Default: false, and requests with preconditions or Range go to the origin.
+  RequestView& makes_answers(bool b) noexcept { return makes_answers_ = b, *this; }
+
   /// `verb::unknown` for a method that Beast does not know.
   http::verb method() const noexcept { return method_; }
   std::string_view method_string() const noexcept { return method_string_; }
   http::fields const& headers() const noexcept { return *headers_; }
+  Url const* url() const noexcept { return url_; }
+  bool makes_answers() const noexcept { return makes_answers_; }
 
  private:
   http::fields const* headers_;
+  Url const* url_ = nullptr;
   std::string_view method_string_;
   http::verb method_;
+  bool makes_answers_ = false;
 };
 
 /// A stored response, and what was noted when it was stored. It borrows the fields.
@@ -58,6 +73,11 @@ class StoredView {
   /// Marked by an unsafe request (RFC 9111 section 4.4): not used before it is validated.
   StoredView& invalidated(bool b) noexcept { return invalidated_ = b, *this; }
 
+  /// The size of a whole response's body. Default: what Content-Length says.
+  StoredView& body_size(std::optional<std::uint64_t> n) noexcept { return body_size_ = n, *this; }
+  /// The bytes that are held of a partial response (206). Default: those that Content-Range names.
+  StoredView& parts(ByteParts const& p) noexcept { return parts_ = &p, *this; }
+
   unsigned status() const noexcept { return status_; }
   http::fields const& headers() const noexcept { return *headers_; }
   http::fields const* vary_request_headers() const noexcept { return vary_; }
@@ -67,14 +87,18 @@ class StoredView {
   std::optional<TimePoint> const& expires_override() const noexcept { return override_; }
   std::optional<TimePoint> const& expires_fallback() const noexcept { return fallback_; }
   bool invalidated() const noexcept { return invalidated_; }
+  std::optional<std::uint64_t> const& body_size() const noexcept { return body_size_; }
+  ByteParts const* parts() const noexcept { return parts_; }
 
  private:
   http::fields const* headers_;
   http::fields const* vary_ = nullptr;
+  ByteParts const* parts_ = nullptr;
   TimePoint request_time_;
   TimePoint response_time_;
   std::optional<TimePoint> override_;
   std::optional<TimePoint> fallback_;
+  std::optional<std::uint64_t> body_size_;
   unsigned status_;
   http::verb method_ = http::verb::get;
   bool invalidated_ = false;

@@ -1,6 +1,6 @@
 // How a Cache-Control field is read: each row a field's lines, and all that was understood of them.
 
-#include "beast_cache/policy/cache_control.hpp"
+#include "beast_cache/policy/response_facts.hpp"
 
 #include <random>
 #include <string>
@@ -204,13 +204,13 @@ TEST_CASE("the fields that qualified directives list are found on all lines") {
   auto const f =
       fields("Cache-Control: no-cache=\"A, B\", private=\"P\"|Cache-Control: No-Cache=\"C\", no-cache=D");
   std::string listed;
-  policy::for_each_listed_field(f, "no-cache", [&](std::string_view name) {
+  policy::for_each_listed_field(f, private_mode(), "no-cache", [&](std::string_view name) {
     listed.append(name).append(" ");
     return true;
   });
   CHECK(listed == "A B C ");
   listed.clear();
-  bool const all = policy::for_each_listed_field(f, "no-cache", [&](std::string_view name) {
+  bool const all = policy::for_each_listed_field(f, private_mode(), "no-cache", [&](std::string_view name) {
     listed.append(name).append(" ");
     return name != "B";
   });

@@ -169,6 +169,50 @@ TEST_CASE("only responses to GET and HEAD are stored") {
   CHECK(policy::is_storable(RequestView{http::verb::head, none}, 200, response, {}));
 }
 
+TEST_CASE("a POST's response is stored where it is what a GET would bring") {
+  struct PostRow {
+    char const* section;
+    char const* description;
+    unsigned status;
+    char const* response;
+    Storability expected;
+  };
+  std::vector<PostRow> const rows = {
+      {"9110-9.3.3", "its own URL and a lifetime", 200,
+       "Content-Location: http://example.org/a?b|Cache-Control: max-age=60", S::storable},
+      {"9110-9.3.3", "its own path and a lifetime", 200, "Content-Location: /a?b|Cache-Control: max-age=60",
+       S::storable},
+      {"9110-9.3.3", "Expires", 200, "Content-Location: /a?b|Expires: @60", S::storable},
+      {"9110-9.3.3", "no Content-Location", 200, "Cache-Control: max-age=60", S::method},
+      {"9110-9.3.3", "another URL", 200, "Content-Location: /a|Cache-Control: max-age=60", S::method},
+      {"9110-9.3.3", "another host", 200,
+       "Content-Location: http://example.com/a?b|Cache-Control: max-age=60", S::method},
+      {"9110-9.3.3", "two of them", 200,
+       "Content-Location: /a?b|Content-Location: /c|Cache-Control: max-age=60", S::method},
+      {"9110-9.3.3", "no lifetime", 200, "Content-Location: /a?b", S::no_lifetime},
+      {"9110-9.3.3", "public is no lifetime", 200, "Content-Location: /a?b|Cache-Control: public",
+       S::no_lifetime},
+      {"9110-9.3.3", "201", 201, "Content-Location: /a?b|Cache-Control: max-age=60", S::method},
+      {"5.2.2.5", "no-store", 200, "Content-Location: /a?b|Cache-Control: max-age=60, no-store",
+       S::response_no_store},
+      {"4.1", "Vary: *", 200, "Content-Location: /a?b|Cache-Control: max-age=60|Vary: *", S::vary_everything},
+  };
+  beast_cache::Url const url{"http://example.org/a?b"};
+  auto const none = fields("");
+  for (auto const& row : rows) {
+    INFO(row.section << ": " << row.description);
+    auto const response = fields(row.response);
+    auto const post = RequestView{http::verb::post, none}.url(url);
+    CHECK(policy::to_string(policy::storability(post, row.status, response, {})) ==
+          policy::to_string(row.expected));
+    CHECK(policy::storability(RequestView{http::verb::post, none}, row.status, response, {}) == S::method);
+    CHECK(policy::storability(RequestView{http::verb::put, none}.url(url), row.status, response, {}) ==
+          S::method);
+  }
+  CHECK(policy::stored_method(http::verb::post) == http::verb::get);
+  CHECK(policy::stored_method(http::verb::head) == http::verb::head);
+}
+
 TEST_CASE("a user's expiry stands in for a lifetime, and forbids nothing less") {
   auto const none = fields("");
   RequestView const get{http::verb::get, none};

@@ -71,6 +71,59 @@ TEST_CASE("the fields that Vary names must be the same") {
   }
 }
 
+TEST_CASE("preferences that mean the same are the same, and nothing else is") {
+  struct Row {
+    char const* section;
+    char const* description;
+    char const* then;
+    char const* now;
+    bool matches;
+  };
+  std::vector<Row> const rows = {
+      {"4.1", "codings in another order", "Accept-Encoding: gzip, br", "Accept-Encoding: br,gzip", true},
+      {"4.1", "codings in another case", "Accept-Encoding: GZip", "Accept-Encoding: gzip", true},
+      {"4.1", "codings on two lines", "Accept-Encoding: gzip|Accept-Encoding: br",
+       "Accept-Encoding: br, gzip", true},
+      {"9110-8.4.1.3", "an old name", "Accept-Encoding: x-gzip", "Accept-Encoding: gzip", true},
+      {"9110-12.4.2", "a weight of 1", "Accept-Encoding: gzip;q=1.000, br", "Accept-Encoding: gzip, br;q=1",
+       true},
+      {"9110-12.4.2", "a weight with more zeros", "Accept-Encoding: gzip;q=0.50",
+       "Accept-Encoding: gzip; q=0.5", true},
+      {"9110-12.4.2", "a weight with Q", "Accept-Encoding: gzip;Q=0.5", "Accept-Encoding: gzip;q=0.5", true},
+      {"9110-12.4.2", "another weight", "Accept-Encoding: gzip;q=0.5", "Accept-Encoding: gzip;q=0.6", false},
+      {"9110-12.4.2", "a weight of 0 is not absence", "Accept-Encoding: gzip, br;q=0",
+       "Accept-Encoding: gzip", false},
+      {"4.1", "one coding more", "Accept-Encoding: gzip", "Accept-Encoding: gzip, br", false},
+      {"4.1", "another coding", "Accept-Encoding: gzip", "Accept-Encoding: br", false},
+      {"4.1", "a coding twice", "Accept-Encoding: gzip, gzip, br", "Accept-Encoding: br, gzip, gzip", false},
+      {"4.1", "a malformed weight", "Accept-Encoding: gzip;q=x, br", "Accept-Encoding: br, gzip;q=x", false},
+      {"4.1", "a weight above 1", "Accept-Encoding: gzip;q=1.5, br", "Accept-Encoding: br, gzip;q=1.5",
+       false},
+      {"4.1", "an unknown parameter", "Accept-Encoding: gzip;a=1, br", "Accept-Encoding: br, gzip;a=1",
+       false},
+      {"4.1", "what is malformed matches itself", "Accept-Encoding: gzip;q=x", "Accept-Encoding: gzip;q=x",
+       true},
+      {"4.1", "empty is not absent", "Accept-Encoding: ", "", false},
+      {"4.1", "any coding", "Accept-Encoding: *, gzip", "Accept-Encoding: gzip, *", true},
+      {"4.1", "more codings than anybody sends", "Accept-Encoding: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
+       "Accept-Encoding: b,a,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", false},
+      {"4.1", "languages in another case", "Accept-Language: EN-gb", "Accept-Language: en-GB", true},
+      {"4.1", "languages by weight", "Accept-Language: en;q=0.5, fr", "Accept-Language: fr, en;q=0.5", true},
+      {"9110-12.5.4", "languages of one weight in another order", "Accept-Language: en, fr",
+       "Accept-Language: fr, en", false},
+      {"4.1", "another language", "Accept-Language: en", "Accept-Language: fr", false},
+      {"4.1", "a language more", "Accept-Language: en", "Accept-Language: en, fr;q=0.1", false},
+      {"4.1", "a language range", "Accept-Language: en", "Accept-Language: en-GB", false},
+      {"4.1", "no other field is read so", "Accept: a/b, c/d", "Accept: c/d, a/b", false},
+  };
+  auto const vary = fields("Vary: Accept-Encoding, Accept-Language, Accept");
+  for (auto const& row : rows) {
+    INFO(row.section << ": " << row.description);
+    CHECK(policy::vary_matches(vary, fields(row.then), fields(row.now)) == row.matches);
+    CHECK(policy::vary_matches(vary, fields(row.now), fields(row.then)) == row.matches);
+  }
+}
+
 TEST_CASE("the nominated fields are kept as they were, and no others") {
   auto const request = fields("Accept: a|Accept-Language: en|Accept-Language: fr;q=0.5|Cookie: c|X: 1");
   CHECK(text(policy::nominated_fields(fields("Vary: accept-language, x, x, Absent"), request)) ==

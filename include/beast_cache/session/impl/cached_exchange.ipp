@@ -285,8 +285,7 @@ class CachedExchange {
 
   bool has_explicit_lifetime(ResponseHead const& response) const noexcept {
     return options().cache_control() &&
-           policy::has_explicit_lifetime(response.headers(), policy::CacheControl{response.headers()},
-                                         options().rules());
+           policy::has_explicit_lifetime(response.headers(), options().rules());
   }
 
   /// Notes when a response that came now expires. @return What that follows from.
@@ -298,8 +297,7 @@ class CachedExchange {
       if (options().expire_after()) fallback = options().expire_after()->at(response_time_);
     }
     info.set_overrides(override_time, fallback);
-    policy::Freshness const fresh(view_of(head, info), policy::CacheControl{head.headers()},
-                                  options().rules(), response_time_);
+    policy::Freshness const fresh(view_of(head, info), options().rules(), response_time_);
     bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
     return fresh;

@@ -1,0 +1,100 @@
+#include "beast_cache/policy/vary.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace beast_cache {
+inline namespace v1 {
+namespace policy {
+namespace detail {
+namespace {
+
+struct Preference {
+  std::string_view value;
+  int weight = 0;  ///< in thousandths
+};
+
+/// The members of a field; more than anybody sends is not well formed.
+class Preferences {
+ public:
+  explicit Preferences(Lines const& lines) noexcept {
+    for (auto it = lines.begin(); ok_ && it != lines.end(); ++it) {
+      ok_ = for_each_member(std::string_view{it->value()}, [this](std::string_view m) { return add(m); });
+    }
+  }
+
+  explicit operator bool() const noexcept { return ok_; }
+  std::size_t size() const noexcept { return size_; }
+  Preference const* begin() const noexcept { return members_.data(); }
+  Preference const* end() const noexcept { return members_.data() + size_; }
+  Preference const* find(std::string_view value) const noexcept {
+    return std::find_if(begin(), end(), [&](Preference const& p) { return iequals(p.value, value); });
+  }
+  /// Those of higher weight first; equal ones keep their order. (std::stable_sort would allocate.)
+  void sort() noexcept {
+    for (std::size_t i = 1; i < size_; ++i) {
+      for (auto j = i; j > 0 && members_[j - 1].weight < members_[j].weight; --j) {
+        std::swap(members_[j - 1], members_[j]);
+      }
+    }
+  }
+
+ private:
+  bool add(std::string_view member) noexcept {
+    auto const semicolon = member.find(';');
+    Preference p{trim(member.substr(0, semicolon)), 1000};
+    // RFC 9110 section 8.4.1.3: x-gzip and x-compress are old names.
+    if (iequals(p.value, "x-gzip") || iequals(p.value, "x-compress")) p.value.remove_prefix(2);
+    if (semicolon != std::string_view::npos) {
+      auto const weight = read_weight(trim(member.substr(semicolon + 1)));
+      if (!weight) return false;
+      p.weight = *weight;
+    }
+    // What is named twice has two weights, and nobody knows which one counts.
+    if (!is_token(p.value) || size_ == members_.size() || find(p.value) != end()) return false;
+    members_[size_++] = p;
+    return true;
+  }
+
+  /// RFC 9110 section 12.4.2: `q=`, 0 or 1, up to three digits behind the point.
+  static std::optional<int> read_weight(std::string_view text) noexcept {
+    if (text.size() < 3 || text.size() > 7 || lower(text[0]) != 'q' || text[1] != '=') return std::nullopt;
+    if (text[2] != '0' && text[2] != '1') return std::nullopt;
+    int weight = (text[2] - '0') * 1000;
+    if (text.size() > 3 && text[3] != '.') return std::nullopt;
+    int part = 100;
+    for (std::size_t i = 4; i < text.size(); ++i, part /= 10) {
+      if (!is_digit(text[i])) return std::nullopt;
+      weight += (text[i] - '0') * part;
+    }
+    return weight <= 1000 ? std::optional{weight} : std::nullopt;
+  }
+
+  std::array<Preference, 16> members_;
+  std::size_t size_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace
+
+bool same_preferences(http::field name, Lines const& a, Lines const& b) noexcept {
+  Preferences ours{a};
+  Preferences theirs{b};
+  if (!ours || !theirs || ours.size() != theirs.size()) return false;
+  if (name == http::field::accept_encoding) {
+    return std::all_of(ours.begin(), ours.end(), [&](Preference const& p) {
+      auto const* const q = theirs.find(p.value);
+      return q != theirs.end() && q->weight == p.weight;
+    });
+  }
+  ours.sort();
+  theirs.sort();
+  return std::equal(ours.begin(), ours.end(), theirs.begin(), [](Preference const& p, Preference const& q) {
+    return p.weight == q.weight && iequals(p.value, q.value);
+  });
+}
+
+}  // namespace detail
+}  // namespace policy
+}  // namespace v1
+}  // namespace beast_cache
