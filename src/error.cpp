@@ -26,6 +26,7 @@ class CacheCategory final : public boost::system::error_category {
       case cache_errc::forked: return "the cache was opened before fork() and can't be used in the child";
       case cache_errc::no_threads: return "no worker thread could be started";
       case cache_errc::invalid_argument: return "invalid argument";
+      case cache_errc::changed: return "the value was changed while it was being read";
     }
     return "unknown cache error";
   }

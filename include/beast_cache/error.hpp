@@ -34,7 +34,8 @@ enum class cache_errc {
   closed,            ///< the cache was closed
   forked,            ///< used in a child process after fork()
   no_threads,        ///< no worker thread could be started
-  invalid_argument   ///< an argument the store can't accept, such as a reserved table name
+  invalid_argument,  ///< an argument the store can't accept, such as a reserved table name
+  changed            ///< a value was overwritten or removed while it was being read piece by piece
 };
 
 /// Faults of an HTTP exchange.

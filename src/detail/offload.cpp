@@ -1,9 +1,12 @@
 #include "detail/offload.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <thread>
 
 #include "beast_cache/error.hpp"
+#include "detail/system.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -23,7 +26,8 @@ std::exception_ptr aborted() {
 // context goes down, it takes the coroutines with it.
 class CompletionBatch {
  public:
-  explicit CompletionBatch(OperationList operations) noexcept : operations_(std::move(operations)) {}
+  CompletionBatch(OperationList operations, std::size_t count, std::size_t bytes) noexcept
+      : operations_(std::move(operations)), count_(count), bytes_(bytes) {}
   CompletionBatch(CompletionBatch&& other) noexcept = default;
   CompletionBatch(CompletionBatch const&) = delete;
   CompletionBatch& operator=(CompletionBatch const&) = delete;
@@ -33,19 +37,22 @@ class CompletionBatch {
   }
 
   void operator()() {
+    // The last one's operations wake their lanes by themselves, after the others'.
+    std::optional<WakeScope> wake_together(std::in_place);
+    if (count_ != 0) operations_.front()->service_.taken(std::exchange(count_, 0), bytes_);
     while (!operations_.empty()) {
       Operation* const operation = operations_.pop_front();
       if (operations_.empty()) {
+        wake_together.reset();
         operation->complete();
         return;
       }
-      // Copied first: complete() frees the operation.
-      asio::any_io_executor const executor(operations_.front()->executor_);
       try {
         operation->complete();
       } catch (...) {
         // A handler's exception leaves through the caller's run(); the others must not be lost with it.
-        asio::post(executor, CompletionBatch(std::move(operations_)));
+        asio::any_io_executor const executor(operations_.front()->executor_);
+        asio::post(executor, CompletionBatch(std::move(operations_), 0, 0));
         throw;
       }
     }
@@ -53,6 +60,8 @@ class CompletionBatch {
 
  private:
   OperationList operations_;
+  std::size_t count_;
+  std::size_t bytes_;
 };
 
 // The same for one operation that may still be in the lane's queue, so that its link can't be used.
@@ -72,28 +81,120 @@ class CancelledCompletion {
   Operation* operation_;
 };
 
-Operation::Operation(int mode, asio::any_io_executor const& executor)
+Operation::Operation(OperationKind const& kind, asio::any_io_executor const& executor)
     : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
       service_(asio::use_service<OperationService>(asio::query(executor, asio::execution::context))),
-      mode_(mode) {}
+      mode_(kind.mode),
+      scope_(kind.scope),
+      weight_(kind.weight) {}
 
 void Operation::cancel() noexcept {
-  cancel_requested_.store(true, std::memory_order_relaxed);
+  cancel_requested_.store(true);
   int expected = queued;
   if (state_.compare_exchange_strong(expected, cancelled)) {
     error_ = aborted();
     service_.post_cancelled(this);
-  } else if (expected == running) {
-    lane_->interrupt(this);
   }
 }
 
-void OperationService::add(Operation* operation) noexcept {
+bool Operation::has_to_wait() const noexcept {
+  return service_.congested(*lane_);
+}
+
+void Operation::put_off() noexcept {
+  service_.put_off(this);
+}
+
+// --- OperationService ---
+
+void OperationService::submit(Operation* operation) noexcept {
+  // Once it is linked the operation may be cancelled by another thread, complete, and let go of the lane.
+  auto const lane = operation->lane_->shared_from_this();
+  {
+    std::lock_guard lock(mutex_);
+    operation->service_next_ = first_;
+    operation->service_previous_ = nullptr;
+    if (first_) first_->service_previous_ = operation;
+    first_ = operation;
+    if (!waiting_.empty() || !has_room(*operation)) {
+      waiting_.push_back(operation);
+      return;
+    }
+    admit(operation);
+  }
+  lane->enqueue(operation);
+}
+
+bool OperationService::has_room(Operation const& operation) const noexcept {
+  LaneOptions const& limits = operation.lane_->options();
+  return operations_ < limits.max_operations && bytes_ < limits.max_bytes;
+}
+
+void OperationService::admit(Operation* operation) noexcept {
+  operation->admitted_ = true;
+  ++operations_;
+  bytes_ += operation->weight_;
+}
+
+// Takes it out of the count.
+void OperationService::forget(Operation* operation) noexcept {
+  if (!std::exchange(operation->admitted_, false)) return;
+  --operations_;
+  bytes_ -= operation->weight_;
+}
+
+void OperationService::admit_waiting() noexcept {
+  while (!waiting_.empty()) {
+    Operation* const operation = waiting_.front();
+    if (operation->state_.load() != Operation::queued) {
+      // A shell: it was cancelled, and its lane may be gone.
+      waiting_.pop_front()->release();
+      continue;
+    }
+    if (!has_room(*operation)) return;
+    waiting_.pop_front();
+    admit(operation);
+    // Whoever cancels it now has to come past the mutex before it may complete.
+    operation->lane_->enqueue(operation);
+  }
+}
+
+void OperationService::taken(std::size_t operations, std::size_t bytes) noexcept {
   std::lock_guard lock(mutex_);
-  operation->service_next_ = first_;
-  operation->service_previous_ = nullptr;
-  if (first_) first_->service_previous_ = operation;
-  first_ = operation;
+  operations_ -= operations;
+  bytes_ -= bytes;
+  untaken_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  admit_waiting();
+}
+
+bool OperationService::congested(Lane const& lane) const noexcept {
+  return untaken_bytes_.load(std::memory_order_relaxed) >= lane.options().max_bytes;
+}
+
+void OperationService::put_off(Operation* operation) noexcept {
+  std::lock_guard lock(mutex_);
+  forget(operation);
+  if (stopped_) {
+    operation->references_.fetch_sub(1, std::memory_order_acq_rel);
+    bury(operation);
+    changed_.notify_all();
+    return;
+  }
+  // From here on it can be cancelled as one that has not begun. Who tried just before left word.
+  operation->state_.store(Operation::queued);
+  if (operation->cancel_requested_.load()) {
+    int expected = Operation::queued;
+    if (operation->state_.compare_exchange_strong(expected, Operation::cancelled)) {
+      operation->error_ = aborted();
+      operation->references_.fetch_sub(1, std::memory_order_acq_rel);
+      unlink(operation);
+      asio::post(operation->executor_, CancelledCompletion(operation));
+      return;
+    }
+  }
+  bool const taken_meanwhile = !congested(*operation->lane_);
+  waiting_.push_front(operation);
+  if (taken_meanwhile) admit_waiting();
 }
 
 void OperationService::unlink(Operation* operation) noexcept {
@@ -109,6 +210,7 @@ void OperationService::bury(Operation* operation) noexcept {
 
 void OperationService::post_cancelled(Operation* operation) noexcept {
   std::lock_guard lock(mutex_);
+  forget(operation);
   if (stopped_) {
     bury(operation);
     changed_.notify_all();
@@ -116,6 +218,7 @@ void OperationService::post_cancelled(Operation* operation) noexcept {
   }
   unlink(operation);
   asio::post(operation->executor_, CancelledCompletion(operation));
+  admit_waiting();
 }
 
 void OperationService::finish(OperationList operations) noexcept {
@@ -123,6 +226,7 @@ void OperationService::finish(OperationList operations) noexcept {
     OperationList same, others;
     OperationService& service = operations.front()->service_;
     asio::any_io_executor const& executor = operations.front()->executor_;
+    same.push_back(operations.pop_front());
     while (!operations.empty()) {
       Operation* const operation = operations.pop_front();
       bool const belongs = &operation->service_ == &service && operation->executor_ == executor;
@@ -134,26 +238,36 @@ void OperationService::finish(OperationList operations) noexcept {
 }
 
 void OperationService::finish_batch(OperationList operations) noexcept {
-  // Posting under the lock: shutdown() can't get past it while the context is being used here.
-  std::lock_guard lock(mutex_);
   OperationList finished;
-  while (!operations.empty()) {
-    Operation* const operation = operations.pop_front();
-    // The lane's part ends here; the completion's keeps the operation.
-    operation->references_.fetch_sub(1, std::memory_order_acq_rel);
-    if (stopped_) {
-      bury(operation);
-    } else {
-      unlink(operation);
-      finished.push_back(operation);
+  std::size_t count = 0, bytes = 0, result_bytes = 0;
+  {
+    std::lock_guard lock(mutex_);
+    while (!operations.empty()) {
+      Operation* const operation = operations.pop_front();
+      // The lane's part ends here; the completion's keeps the operation.
+      operation->references_.fetch_sub(1, std::memory_order_acq_rel);
+      if (stopped_) {
+        bury(operation);
+      } else {
+        unlink(operation);
+        ++count;
+        bytes += operation->weight_ + operation->result_weight_;
+        result_bytes += operation->result_weight_;
+        finished.push_back(operation);
+      }
     }
+    if (stopped_) {
+      changed_.notify_all();
+      return;
+    }
+    bytes_ += result_bytes;
+    ++posting_;
   }
-  if (stopped_) {
-    changed_.notify_all();
-  } else {
-    asio::any_io_executor const executor(finished.front()->executor_);
-    asio::post(executor, CompletionBatch(std::move(finished)));
-  }
+  // Outside the mutex: the thread that this wakes takes it first of all.
+  untaken_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  asio::any_io_executor const executor(finished.front()->executor_);
+  asio::post(executor, CompletionBatch(std::move(finished), count, bytes));
+  --posting_;  // the service may be gone now
 }
 
 void OperationService::shutdown() noexcept {
@@ -163,18 +277,20 @@ void OperationService::shutdown() noexcept {
     Operation* const next = operation->service_next_;
     operation->cancel_requested_.store(true, std::memory_order_relaxed);
     int expected = Operation::queued;
-    if (operation->state_.compare_exchange_strong(expected, Operation::cancelled)) {
-      bury(operation);
-    } else {
-      operation->lane_->interrupt(operation);
-    }
+    if (operation->state_.compare_exchange_strong(expected, Operation::cancelled)) bury(operation);
     operation = next;
   }
+  // Shells by now.
+  while (!waiting_.empty()) waiting_.pop_front()->release();
   changed_.wait(lock, [this] { return first_ == nullptr; });
+  // A lane may be handing over the last ones, which takes the context: for some instructions.
+  while (posting_.load() != 0) std::this_thread::yield();
   Operation* dead = std::exchange(dead_, nullptr);
   lock.unlock();
   while (dead) std::exchange(dead, dead->service_next_)->abandon();
 }
+
+// --- Lane ---
 
 struct Lane::Pump {
   explicit Pump(std::shared_ptr<Lane> l) noexcept : lane(std::move(l)) {}
@@ -194,17 +310,39 @@ Lane::~Lane() {
 }
 
 void Lane::submit(Operation* operation) {
-  auto const self = shared_from_this();  // once queued, the operation may complete and let go of the lane
   operation->lane_ = this;
-  operation->service_.add(operation);
+  operation->service_.submit(operation);
+}
+
+void Lane::enqueue(Operation* operation) noexcept {
+  auto const self = shared_from_this();  // once queued, the operation may complete and let go of the lane
   Operation* head = head_.load(std::memory_order_relaxed);
   do operation->next_ = head;
   while (!head_.compare_exchange_weak(head, operation));
-  if (scheduled_.exchange(true)) return;
-  try {
-    asio::post(worker_, Pump(self));
-  } catch (...) {
-    orphaned();
+  // The pump looks at the queue once more after it has changed the state.
+  if (state_.load() == running) return;
+  WakeScope* const scope = WakeScope::current();
+  if (!scope || !scope->add(*this)) wake();
+}
+
+void Lane::wake() noexcept {
+  switch (state_.exchange(running)) {
+    case idle:
+      try {
+        asio::post(options_.worker, Pump(shared_from_this()));
+      } catch (...) {
+        orphaned();
+      }
+      return;
+    case asleep: {
+      {
+        std::lock_guard lock(sleep_mutex_);
+      }
+      woken_.notify_one();
+      return;
+    }
+    default:
+      return;
   }
 }
 
@@ -225,21 +363,68 @@ OperationList Lane::take_all() noexcept {
 }
 
 void Lane::pump() noexcept {
+  if (idle_since_ != Clock::time_point()) note_gap(Clock::now() - idle_since_);
   for (;;) {
     OperationList operations = take_all();
     if (!operations.empty()) {
       run_batch(std::move(operations));
       continue;
     }
-    scheduled_.store(false);
-    // Either the submitter sees false here and posts, or its operation is seen now.
-    if (head_.load() == nullptr || scheduled_.exchange(true)) return;
+    drained();
+    if (head_.load() != nullptr || wait() || !leave()) continue;
+    state_.store(idle);
+    // Either the submitter sees the lane idle and wakes it, or its operation is seen now.
+    if (head_.load() == nullptr || state_.exchange(running) != idle) return;
   }
+}
+
+// True if there is something to do.
+bool Lane::wait() noexcept {
+  idle_since_ = Clock::time_point();
+  if (!options_.owns_thread) return false;
+  auto const since = Clock::now();
+  bool found = false;
+  if (average_gap_ < options_.spin) {
+    auto const deadline = since + options_.spin;
+    do {
+      for (int i = 0; i < 64 && !found; ++i) {
+        detail::pause_processor();
+        found = head_.load(std::memory_order_relaxed) != nullptr;
+      }
+    } while (!found && Clock::now() < deadline);
+  }
+  if (!found) {
+    auto const deadline = stay_until();
+    if (deadline > since) found = sleep_until(deadline);
+  }
+  if (found) {
+    note_gap(Clock::now() - since);
+  } else {
+    idle_since_ = since;
+  }
+  return found;
+}
+
+bool Lane::sleep_until(Clock::time_point deadline) noexcept {
+  std::unique_lock lock(sleep_mutex_);
+  state_.store(asleep);
+  // As above: the submitter either sees the lane asleep, or its operation is seen now.
+  if (head_.load() == nullptr) {
+    woken_.wait_until(lock, deadline, [this] { return state_.load() != asleep; });
+  }
+  bool const woken = state_.exchange(running) == running;
+  return woken || head_.load() != nullptr;
+}
+
+void Lane::note_gap(Clock::duration gap) noexcept {
+  // One long pause ends the spinning, a few short ones start it.
+  gap = std::min<Clock::duration>(gap, 4 * options_.spin);
+  average_gap_ = (3 * average_gap_ + gap) / 4;
 }
 
 void Lane::orphaned() noexcept {
   OperationList operations = take_all();
-  scheduled_.store(false);
+  state_.store(idle);
   OperationList failed;
   while (!operations.empty()) {
     Operation* const operation = operations.pop_front();
@@ -254,14 +439,29 @@ void Lane::orphaned() noexcept {
   OperationService::finish(std::move(failed));
 }
 
-void Lane::set_current(Operation const* operation) noexcept {
-  std::lock_guard lock(guard_);
-  current_ = operation;
+// --- WakeScope ---
+
+thread_local WakeScope* WakeScope::current_ = nullptr;
+
+// Not inlined: GCC 12 would warn that the address of a local variable is kept.
+[[gnu::noinline]] WakeScope::WakeScope() noexcept : outer_(current_) {
+  current_ = this;
 }
 
-void Lane::interrupt(Operation const* operation) noexcept {
-  std::lock_guard lock(guard_);
-  if (current_ == operation) interrupt_current();
+bool WakeScope::add(Lane& lane) noexcept {
+  // A handler that computes for long must not keep the others' operations from being run.
+  if (Lane::Clock::now() - began_ > std::chrono::microseconds(100)) return false;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (lanes_[i].get() == &lane) return true;
+  }
+  if (size_ == lanes_.size()) return false;
+  lanes_[size_++] = lane.shared_from_this();
+  return true;
+}
+
+WakeScope::~WakeScope() {
+  current_ = outer_;
+  for (std::size_t i = 0; i < size_; ++i) lanes_[i]->wake();
 }
 
 }  // namespace detail

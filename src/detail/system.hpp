@@ -46,6 +46,20 @@ std::string home_directory();
 // Grows by one in the child with every fork().
 unsigned fork_generation() noexcept;
 
+// On how many processors this process may run.
+unsigned usable_processors() noexcept;
+
+// Tells the processor that the thread is spinning.
+inline void pause_processor() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#else
+  std::this_thread::yield();
+#endif
+}
+
 // Starts a thread that leaves signals to the threads of the program. Throws std::system_error.
 std::thread start_thread(std::function<void()> body);
 

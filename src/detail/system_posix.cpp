@@ -105,6 +105,14 @@ unsigned fork_generation() noexcept {
   return generation.load(std::memory_order_relaxed);
 }
 
+unsigned usable_processors() noexcept {
+#ifdef CPU_COUNT
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<unsigned>(CPU_COUNT(&set));
+#endif
+  return std::thread::hardware_concurrency();
+}
+
 std::thread start_thread(std::function<void()> body) {
   sigset_t all, before;
   sigfillset(&all);

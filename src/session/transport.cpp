@@ -302,6 +302,12 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   Tcp::resolver resolver_;
 };
 
+// RFC 6761 section 6.3: such a name is this machine, and the question never leaves it.
+bool is_localhost(std::string_view host) noexcept {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host == "localhost" || host.ends_with(".localhost");
+}
+
 asio::awaitable<std::vector<Tcp::endpoint>> resolve(asio::any_io_executor const& executor, Url const& url,
                                                     Transport::Clock::time_point deadline) {
   std::string const host(url.host_name());
@@ -310,6 +316,11 @@ asio::awaitable<std::vector<Tcp::endpoint>> resolve(asio::any_io_executor const&
   auto const address = asio::ip::make_address(host, ec);
   if (!ec) {
     endpoints.emplace_back(address, url.port());
+    co_return endpoints;
+  }
+  if (is_localhost(host)) {
+    endpoints.emplace_back(asio::ip::address_v4::loopback(), url.port());
+    endpoints.emplace_back(asio::ip::address_v6::loopback(), url.port());
     co_return endpoints;
   }
   auto const lookup = std::make_shared<Lookup>(executor, deadline);

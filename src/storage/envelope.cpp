@@ -39,23 +39,51 @@ EVP_MAC* mac_algorithm() {
   return mac;
 }
 
-std::array<unsigned char, 32> hmac_sha256(std::string_view secret, std::string_view a, std::string_view b) {
-  std::unique_ptr<EVP_MAC_CTX, void (*)(EVP_MAC_CTX*)> context(EVP_MAC_CTX_new(mac_algorithm()),
-                                                               EVP_MAC_CTX_free);
-  char digest[] = "SHA256";
-  OSSL_PARAM const parameters[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
-                                   OSSL_PARAM_construct_end()};
-  std::array<unsigned char, 32> out{};
-  std::size_t size = 0;
-  auto const u = [](std::string_view s) { return reinterpret_cast<unsigned char const*>(s.data()); };
-  if (!context || EVP_MAC_init(context.get(), u(secret), secret.size(), parameters) != 1 ||
-      EVP_MAC_update(context.get(), u(a), a.size()) != 1 ||
-      EVP_MAC_update(context.get(), u(b), b.size()) != 1 ||
-      EVP_MAC_final(context.get(), out.data(), &size, out.size()) != 1 || size != out.size()) {
-    throw Error(cache_errc::io, "OpenSSL can't compute HMAC-SHA-256");
+class Hmac {
+ public:
+  explicit Hmac(std::string_view secret) : context_(EVP_MAC_CTX_new(mac_algorithm())) {
+    char digest[] = "SHA256";
+    OSSL_PARAM const parameters[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+                                     OSSL_PARAM_construct_end()};
+    if (!context_ || EVP_MAC_init(context_.get(), bytes(secret), secret.size(), parameters) != 1) fail();
   }
-  return out;
-}
+  void update(std::string_view data) {
+    if (EVP_MAC_update(context_.get(), bytes(data), data.size()) != 1) fail();
+  }
+  std::array<unsigned char, 32> finish() { return finish(context_.get()); }
+  static std::array<unsigned char, 32> finish(EVP_MAC_CTX* context) {
+    std::array<unsigned char, 32> out{};
+    std::size_t size = 0;
+    if (EVP_MAC_final(context, out.data(), &size, out.size()) != 1 || size != out.size()) fail();
+    return out;
+  }
+  EVP_MAC_CTX* release() noexcept { return context_.release(); }
+
+  static unsigned char const* bytes(std::string_view s) noexcept {
+    return reinterpret_cast<unsigned char const*>(s.data());
+  }
+  [[noreturn]] static void fail() { throw Error(cache_errc::io, "OpenSSL can't compute HMAC-SHA-256"); }
+
+ private:
+  struct Free {
+    void operator()(EVP_MAC_CTX* context) const noexcept { EVP_MAC_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MAC_CTX, Free> context_;
+};
+
+class Length {
+ public:
+  explicit Length(std::uint64_t size) noexcept {
+    for (char& c : bytes_) {
+      c = static_cast<char>(size & 0xff);
+      size >>= 8;
+    }
+  }
+  std::string_view view() const noexcept { return {bytes_, sizeof bytes_}; }
+
+ private:
+  char bytes_[8];
+};
 
 [[noreturn]] void bad_value(char const* reason) {
   throw Error(cache_errc::bad_value, reason);
@@ -68,38 +96,78 @@ Guard::Guard(std::string_view secret_key, std::string_view salt, std::string_vie
   for (char& c : table_) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  if (signing_) secret_ = hmac_sha256(secret_key, "beast_cache value signature 1:", salt);
+  Length const no_head(0), table_size(table_.size());
+  for (std::string_view const part : {no_head.view(), table_size.view(), std::string_view(table_)}) {
+    plain_begin_ = crc32c(plain_begin_, part);
+  }
+  if (!signing_) return;
+  Hmac mac(secret_key);
+  mac.update("beast_cache value signature 1:");
+  mac.update(salt);
+  secret_ = mac.finish();
 }
 
 bool Guard::equal(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// Each part with its length in front, so that no two different inputs give the same bytes.
-std::string Guard::prefix(std::string_view head, std::string_view key, std::string_view payload) const {
-  std::string out;
-  out.reserve(32 + head.size() + table_.size() + key.size());
-  put(out, head.size(), 8);
-  out += head;
-  put(out, table_.size(), 8);
-  out += table_;
-  put(out, key.size(), 8);
-  out += key;
-  put(out, payload.size(), 8);
-  return out;
+template <class Sink>
+void Guard::feed(std::string_view head, std::string_view key, std::uint64_t payload_size, Sink&& sink) const {
+  sink(Length(head.size()).view());
+  sink(head);
+  sink(Length(table_.size()).view());
+  sink(table_);
+  sink(Length(key.size()).view());
+  sink(key);
+  sink(Length(payload_size).view());
 }
 
 std::uint32_t Guard::crc(std::string_view head, std::string_view key, std::string_view payload) const {
-  return crc32c(crc32c(0, prefix(head, key, payload)), payload);
+  std::uint32_t crc = 0;
+  feed(head, key, payload.size(), [&](std::string_view part) { crc = crc32c(crc, part); });
+  return crc32c(crc, payload);
 }
 
 std::array<unsigned char, 32> Guard::hmac(std::string_view head, std::string_view key,
                                           std::string_view payload) const {
-  return hmac_sha256(view(secret_), prefix(head, key, payload), payload);
+  Hmac mac(view(secret_));
+  feed(head, key, payload.size(), [&](std::string_view part) { mac.update(part); });
+  mac.update(payload);
+  return mac.finish();
+}
+
+Guard::Running::Running(Guard const& guard, std::string_view key, std::uint64_t size) {
+  if (!guard.signing_) {
+    guard.feed({}, key, size, [&](std::string_view part) { crc_ = crc32c(crc_, part); });
+    return;
+  }
+  Hmac mac(view(guard.secret_));
+  guard.feed({}, key, size, [&](std::string_view part) { mac.update(part); });
+  mac_ = mac.release();
+}
+
+Guard::Running::~Running() {
+  EVP_MAC_CTX_free(mac_);
+}
+
+void Guard::Running::update(std::string_view piece) {
+  if (!mac_) {
+    crc_ = crc32c(crc_, piece);
+  } else if (EVP_MAC_update(mac_, Hmac::bytes(piece), piece.size()) != 1) {
+    Hmac::fail();
+  }
+}
+
+std::array<unsigned char, 32> Guard::Running::signature() {
+  return Hmac::finish(mac_);
 }
 
 std::uint32_t Guard::checksum(std::string_view key, std::string_view value) const {
-  return crc({}, key, value);
+  // As crc(), from behind the table's name on.
+  std::uint32_t crc = crc32c(plain_begin_, Length(key.size()).view());
+  crc = crc32c(crc, key);
+  crc = crc32c(crc, Length(value.size()).view());
+  return crc32c(crc, value);
 }
 
 std::array<unsigned char, 32> Guard::signature(std::string_view key, std::string_view value) const {
@@ -141,7 +209,8 @@ std::string_view Guard::unseal(std::uint8_t format, std::uint32_t type, std::str
     throw Error(cache_errc::bad_signature, "a signed value; set secret_key to read it");
   }
   std::size_t const check_size = signing_ ? 32 : 4;
-  if (sealed.size() < head_size + check_size) throw Error(cache_errc::bad_signature, "a value that is cut off");
+  if (sealed.size() < head_size + check_size)
+    throw Error(cache_errc::bad_signature, "a value that is cut off");
   std::string_view const check = sealed.substr(head_size, check_size);
   std::string_view const payload = sealed.substr(head_size + check_size);
   if (signing_) {

@@ -19,6 +19,8 @@
 
 #include "beast_cache/config.hpp"
 
+struct evp_mac_ctx_st;  // OpenSSL's EVP_MAC_CTX
+
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
@@ -44,15 +46,35 @@ class Guard {
 
   static bool equal(std::string_view a, std::string_view b) noexcept;  // in constant time
 
+  // The check of a plain value that comes in pieces.
+  class Running {
+   public:
+    Running(Guard const& guard, std::string_view key, std::uint64_t size);
+    Running(Running const&) = delete;
+    Running& operator=(Running const&) = delete;
+    ~Running();
+    void update(std::string_view piece);
+    std::uint32_t checksum() const noexcept { return crc_; }
+    std::array<unsigned char, 32> signature();
+
+   private:
+    std::uint32_t crc_ = 0;
+    evp_mac_ctx_st* mac_ = nullptr;
+  };
+
  private:
+  // Each part with its length in front, so that no two different inputs give the same bytes; without the
+  // payload itself.
+  template <class Sink>
+  void feed(std::string_view head, std::string_view key, std::uint64_t payload_size, Sink&& sink) const;
   std::uint32_t crc(std::string_view head, std::string_view key, std::string_view payload) const;
   std::array<unsigned char, 32> hmac(std::string_view head, std::string_view key,
                                      std::string_view payload) const;
-  std::string prefix(std::string_view head, std::string_view key, std::string_view payload) const;
 
   std::array<unsigned char, 32> secret_{};
   bool signing_;
   std::string table_;
+  std::uint32_t plain_begin_ = 0;  // the checksum of what comes first in every plain value's
 };
 
 }  // namespace detail

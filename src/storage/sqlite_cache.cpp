@@ -16,15 +16,13 @@ asio::awaitable<std::vector<std::optional<std::string>>> read_all(Store store,
   co_return values;
 }
 
+std::string_view as_it_is(std::string const& value, std::string&) {
+  return value;
+}
+
 asio::awaitable<void> write_all(Store store, std::vector<std::pair<std::string, std::string>> entries) {
-  std::vector<std::string> keys;
-  keys.reserve(entries.size());
-  for (auto& entry : entries) keys.push_back(std::move(entry.first));
-  std::vector<bool> const removals;
-  detail::ValueSource const source = [&](std::size_t i, std::string&) {
-    return std::string_view(entries[i].second);
-  };
-  if (!keys.empty()) co_await store->write(keys, removals, source, false, false);
+  detail::EntriesOf const source(entries, as_it_is);
+  if (!entries.empty()) co_await store->write(source);
 }
 
 asio::awaitable<std::vector<std::pair<std::string, std::string>>> read_page(Store store,
@@ -38,46 +36,37 @@ asio::awaitable<std::vector<std::pair<std::string, std::string>>> read_page(Stor
   co_return entries;
 }
 
-class KeySource final : public CursorSource<std::string> {
- public:
-  explicit KeySource(Store store) : store_(std::move(store)) {}
-  asio::awaitable<std::vector<std::string>> fetch() override {
-    std::vector<std::string> keys = co_await store_->page_keys(after_);
-    if (!keys.empty()) after_ = keys.back();
-    co_return keys;
-  }
-
- private:
-  Store store_;
-  std::optional<std::string> after_;
-};
-
 class Target final : public BulkTarget<std::string> {
  public:
   explicit Target(Store store) : store_(std::move(store)) {}
 
   asio::awaitable<std::optional<std::string>> read(std::string key) override {
-    return store_->read_plain(std::move(key));
+    std::optional<std::string> value;
+    detail::ValueSink const sink = [&](std::size_t, std::string_view, std::string_view bytes) {
+      value.emplace(bytes);
+    };
+    co_await bulk().read(key, sink);
+    co_return value;
   }
 
-  asio::awaitable<void> apply(BulkChanges<std::string> changes) override {
-    std::vector<std::string> keys;
-    std::vector<std::string const*> values;
-    std::vector<bool> removals;
-    keys.reserve(changes.entries.size());
-    for (auto const& entry : changes.entries) {
-      keys.push_back(entry.first);
-      values.push_back(entry.second ? &*entry.second : nullptr);
-      removals.push_back(!entry.second);
-    }
-    detail::ValueSource const source = [&](std::size_t i, std::string&) {
-      return std::string_view(*values[i]);
-    };
-    co_await store_->write(keys, removals, source, changes.cleared, true);
+  asio::awaitable<void> apply(BulkPart<std::string> part) override {
+    detail::EntriesOf const source(part.entries, as_it_is);
+    co_await bulk().apply(detail::SQLiteBulk::Part(part, source));
   }
+
+  void abandon() noexcept override {
+    if (bulk_) bulk_->abandon();
+  }
+  std::size_t size_of(std::string const& value) const noexcept override { return value.size(); }
 
  private:
+  // The file is opened by the first operation that needs it.
+  detail::SQLiteBulk& bulk() {
+    if (!bulk_) bulk_ = store_->begin_bulk();
+    return *bulk_;
+  }
   Store store_;
+  std::unique_ptr<detail::SQLiteBulk> bulk_;
 };
 
 }  // namespace
@@ -105,7 +94,10 @@ asio::awaitable<std::optional<std::string>> SQLiteCache::pop(std::string key) {
   return store_->pop_plain(std::move(key));
 }
 asio::awaitable<void> SQLiteCache::clear() {
-  return store_->clear();
+  return store_->clear(Erase::fast);
+}
+asio::awaitable<void> SQLiteCache::clear(Erase how) {
+  return store_->clear(how);
 }
 asio::awaitable<std::uint64_t> SQLiteCache::size() {
   return store_->size();
@@ -129,7 +121,28 @@ asio::awaitable<void> SQLiteCache::close() {
 }
 
 Cursor<std::string> SQLiteCache::keys() {
-  return Cursor<std::string>(std::make_unique<KeySource>(store_));
+  return detail::key_cursor(store_);
+}
+Cursor<std::string> SQLiteCache::values() {
+  auto const make = [](std::string_view, std::string_view value) { return std::string(value); };
+  return detail::scan_cursor<std::string>(store_, make);
+}
+Cursor<SQLiteCache::Entry> SQLiteCache::entries() {
+  auto const make = [](std::string_view key, std::string_view value) {
+    return Entry(std::string(key), std::string(value));
+  };
+  return detail::scan_cursor<Entry>(store_, make);
+}
+
+asio::awaitable<bool> SQLiteCache::read_into(std::string key, std::string& value) {
+  return store_->read_into(std::move(key), value);
+}
+asio::awaitable<std::optional<ValueReader>> SQLiteCache::open(std::string key) {
+  return store_->open_plain(std::move(key));
+}
+asio::awaitable<VacuumProgress> SQLiteCache::vacuum(std::uint64_t budget,
+                                                    std::function<void(VacuumProgress const&)> progress) {
+  return store_->vacuum(budget, std::move(progress));
 }
 
 BulkCommit<std::string> SQLiteCache::bulk_commit() {

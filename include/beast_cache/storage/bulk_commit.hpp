@@ -3,29 +3,36 @@
 /// Many writes that become one commit.
 
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
-#include "beast_cache/config.hpp"
+#include "beast_cache/error.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 
-/// What a bulk did so far, in its net effect: the table is emptied first if `cleared`, then each key is
-/// written, or removed where there is no value.
+/// A part of what a bulk does, in the order of its members.
 template <class Value>
-class BulkChanges {
+class BulkPart {
  public:
-  BulkChanges() = default;
-  bool cleared = false;
-  std::unordered_map<std::string, std::optional<Value>> entries;
-  bool empty() const noexcept { return !cleared && entries.empty(); }
+  using Entry = std::pair<std::string, std::optional<Value>>;
+  BulkPart() = default;
+  int undo = 0;                ///< the depth of a nested scope whose parts are taken back; 0 for none
+  int enter = 0;               ///< of a nested scope that begins with this part; 0 for none
+  bool clear = false;          ///< everything is removed
+  std::vector<Entry> entries;  ///< written, or removed where there is no value
+  int leave = 0;               ///< of a nested scope whose parts become its outer one's; 0 for none
+  bool commit = false;         ///< the bulk ends
 };
 
-/// Where a bulk goes to. Implemented by the caches that offer `bulk_commit`.
+/// Where a bulk goes to. Implemented by the caches that offer `bulk_commit`; destroying it rolls back what
+/// was applied and not committed.
 template <class Value>
 class BulkTarget {
  public:
@@ -33,59 +40,76 @@ class BulkTarget {
   BulkTarget(BulkTarget const&) = delete;
   BulkTarget& operator=(BulkTarget const&) = delete;
   virtual ~BulkTarget() = default;
+  /// The value as it is after the parts so far.
   virtual asio::awaitable<std::optional<Value>> read(std::string key) = 0;
-  virtual asio::awaitable<void> apply(BulkChanges<Value> changes) = 0;
+  virtual asio::awaitable<void> apply(BulkPart<Value> part) = 0;
+  /// Rolls back; the next part begins anew.
+  virtual void abandon() noexcept = 0;
+  /// About how much memory a value takes.
+  virtual std::size_t size_of(Value const& value) const noexcept = 0;
 };
 
-/// A scope in which writes are gathered, to be applied in one transaction by `commit`. Without it (an
-/// exception, a cancellation, the end of the scope) nothing of them happens.
+/// A scope whose writes become one transaction, ended by `commit`. Without it (an exception, a cancellation,
+/// the end of the scope) nothing of them happens.
 ///
 ///     auto bulk = cache.bulk_commit();
 ///     for (auto& [key, value] : many) co_await bulk.write(key, value);
 ///     co_await bulk.commit();
 ///
-/// The changes are held in memory until then, so that a write here takes neither a thread hop nor the file's
-/// lock, and everyone else's writes go on. The owner sees its own changes, nobody else does before the
-/// commit. An empty bulk commits nothing.
+/// The writes are gathered in memory: most of them complete at once, without a hop. Up to 8 MiB are held back
+/// until the commit, so that a bulk of that size keeps nobody waiting. A bigger one begins its transaction
+/// then and goes on in parts of 1 MiB. From there to its end other writes, of this process and of others,
+/// queue behind it, and fail with `cache_errc::busy` if that takes longer than the busy timeout: so does one
+/// that the bulk's own coroutine awaits outside of the bulk. Reads never wait.
 ///
+/// The owner sees its own changes, nobody else sees any before the commit. An empty bulk commits nothing.
+///
+/// Errors: once an operation of the bulk has failed, all the following fail with the same error until
+/// `commit` has thrown it too or `rollback` was called; nothing was written. Cancellation: the same.
 /// Lifetime: keeps the cache's file open.
-/// Thread safety: one object is used by one coroutine at a time.
+/// Thread safety: one object, with those nested in it, is used by one coroutine at a time.
 template <class Value>
 class BulkCommit {
  public:
   explicit BulkCommit(std::shared_ptr<BulkTarget<Value>> target)
-      : scope_(std::make_shared<Scope>(std::move(target), nullptr)) {}
+      : scope_(std::make_shared<Scope>(std::make_shared<Root>(std::move(target)), nullptr)) {}
   BulkCommit(BulkCommit&&) noexcept = default;
   BulkCommit& operator=(BulkCommit&&) noexcept = default;
 
   /// As in `BaseCache`, within the scope.
   asio::awaitable<void> write(std::string key, Value value) {
-    scope_->changes.entries.insert_or_assign(std::move(key), std::optional<Value>(std::move(value)));
-    co_return;
+    std::shared_ptr<Scope> const scope = scope_;
+    scope->check();
+    scope->bytes += key.size() + scope->root->target->size_of(value) + sizeof(Entry);
+    scope->part.entries.emplace_back(std::move(key), std::move(value));
+    if (scope->is_full()) co_await send(scope);
   }
 
   /// Removes \p key, if it is there.
   asio::awaitable<void> remove(std::string key) {
-    scope_->changes.entries.insert_or_assign(std::move(key), std::optional<Value>());
-    co_return;
+    std::shared_ptr<Scope> const scope = scope_;
+    scope->check();
+    scope->bytes += key.size() + sizeof(Entry);
+    scope->part.entries.emplace_back(std::move(key), std::nullopt);
+    if (scope->is_full()) co_await send(scope);
   }
 
   /// Removes everything.
   asio::awaitable<void> clear() {
-    scope_->changes.entries.clear();
-    scope_->changes.cleared = true;
+    scope_->check();
+    scope_->forget_entries();
+    scope_->part.clear = true;
     co_return;
   }
 
-  /// The value as it would be after the commit: one hop if the bulk did not touch the key.
+  /// The value as it would be after the commit: one hop if the scope does not hold it.
   asio::awaitable<std::optional<Value>> read(std::string key) {
+    scope_->check();
     for (std::shared_ptr<Scope> scope = scope_; scope; scope = scope->parent) {
-      if (auto const at = scope->changes.entries.find(key); at != scope->changes.entries.end()) {
-        co_return at->second;
-      }
-      if (scope->changes.cleared) co_return std::nullopt;
+      if (Entry const* const entry = scope->find(key)) co_return entry->second;
+      if (scope->part.clear) co_return std::nullopt;
     }
-    std::shared_ptr<BulkTarget<Value>> const target = scope_->target;
+    std::shared_ptr<BulkTarget<Value>> const target = scope_->root->target;
     std::optional<Value> value = co_await target->read(std::move(key));
     co_return value;
   }
@@ -95,42 +119,152 @@ class BulkCommit {
     co_return value.has_value();
   }
 
-  /// A scope within this one: its `commit` adds its changes to this one's, without it they are dropped.
-  BulkCommit bulk_commit() { return BulkCommit(std::make_shared<Scope>(scope_->target, scope_)); }
+  /// A scope within this one: its `commit` adds its changes to this one's, without it they are dropped. While
+  /// it has changes, this one is not written to: that fails with `cache_errc::invalid_argument`.
+  BulkCommit bulk_commit() { return BulkCommit(std::make_shared<Scope>(scope_->root, scope_)); }
 
   /// Applies the changes, all of them or none, and resumes when they are committed. The scope is empty
   /// afterwards, also if that failed, and may be used again.
   asio::awaitable<void> commit() {
     std::shared_ptr<Scope> const scope = scope_;
-    BulkChanges<Value> changes = std::exchange(scope->changes, BulkChanges<Value>());
-    if (changes.empty()) co_return;
+    if (scope->root->failure && !scope->parent) {
+      std::rethrow_exception(std::exchange(scope->root->failure, nullptr));
+    }
+    scope->check();
     if (!scope->parent) {
-      co_await scope->target->apply(std::move(changes));
-      co_return;
-    }
-    BulkChanges<Value>& outer = scope->parent->changes;
-    if (changes.cleared) {
-      outer.entries.clear();
-      outer.cleared = true;
-    }
-    for (auto& entry : changes.entries) {
-      outer.entries.insert_or_assign(entry.first, std::move(entry.second));
+      if (!scope->is_empty() || scope->sent) co_await send(scope, true);
+    } else if (scope->sent) {
+      co_await send(scope, true);
+    } else {
+      scope->merge();
     }
   }
 
   /// Drops the changes.
-  void rollback() noexcept { scope_->changes = BulkChanges<Value>(); }
+  void rollback() noexcept { scope_->drop(); }
 
  private:
+  using Entry = typename BulkPart<Value>::Entry;
+
+  class Root {
+   public:
+    explicit Root(std::shared_ptr<BulkTarget<Value>> t) noexcept : target(std::move(t)) {}
+    std::shared_ptr<BulkTarget<Value>> target;
+    std::exception_ptr failure;
+  };
+
   class Scope {
    public:
-    Scope(std::shared_ptr<BulkTarget<Value>> t, std::shared_ptr<Scope> p)
-        : target(std::move(t)), parent(std::move(p)) {}
-    std::shared_ptr<BulkTarget<Value>> target;
+    Scope(std::shared_ptr<Root> r, std::shared_ptr<Scope> p)
+        : root(std::move(r)), parent(std::move(p)), depth(parent ? parent->depth + 1 : 0) {}
+    Scope(Scope const&) = delete;
+    Scope& operator=(Scope const&) = delete;
+    ~Scope() {
+      if (parent) drop();
+    }
+
+    void check() const {
+      if (root->failure) std::rethrow_exception(root->failure);
+      if (nested_sent) {
+        throw Error(cache_errc::invalid_argument,
+                    "a bulk_commit nested in this one has changes; commit it or let it go first");
+      }
+    }
+
+    bool is_empty() const noexcept { return !part.clear && part.entries.empty() && part.undo == 0; }
+
+    bool is_full() const noexcept {
+      bool const begun = sent || (parent && parent->sent);
+      return begun ? bytes >= (std::size_t{1} << 20) || part.entries.size() >= 4096
+                   : bytes >= (std::size_t{8} << 20) || part.entries.size() >= 32768;
+    }
+
+    Entry const* find(std::string const& key) {
+      for (; indexed < part.entries.size(); ++indexed) index[part.entries[indexed].first] = indexed;
+      auto const at = index.find(key);
+      return at == index.end() ? nullptr : &part.entries[at->second];
+    }
+
+    void forget_entries() noexcept {
+      part.entries.clear();
+      index.clear();
+      indexed = bytes = 0;
+    }
+
+    BulkPart<Value> take() {
+      BulkPart<Value> taken = std::exchange(part, BulkPart<Value>());
+      forget_entries();
+      return taken;
+    }
+
+    void merge() {
+      BulkPart<Value>& outer = parent->part;
+      if (part.clear) {
+        parent->forget_entries();
+        outer.clear = true;
+      }
+      parent->bytes += bytes;
+      for (Entry& entry : part.entries) outer.entries.push_back(std::move(entry));
+      part = BulkPart<Value>();
+      forget_entries();
+    }
+
+    void drop() noexcept {
+      forget_entries();
+      part.clear = false;
+      part.undo = 0;
+      nested_sent = false;
+      if (!parent) {
+        root->failure = nullptr;
+        if (std::exchange(sent, false)) root->target->abandon();
+      } else if (std::exchange(sent, false)) {
+        parent->nested_sent = false;
+        parent->part.undo = depth;
+      }
+    }
+
+    std::shared_ptr<Root> root;
     std::shared_ptr<Scope> parent;
-    BulkChanges<Value> changes;
+    int const depth;
+    bool sent = false;         // has begun: the transaction, or the nested scope in it
+    bool nested_sent = false;  // one nested in this has
+    BulkPart<Value> part;      // to be sent
+    std::size_t bytes = 0;
+    std::unordered_map<std::string, std::size_t> index;  // of the entries, as far as they were asked for
+    std::size_t indexed = 0;
   };
   explicit BulkCommit(std::shared_ptr<Scope> scope) : scope_(std::move(scope)) {}
+
+  // Everything that the scope holds, after what its outer ones hold.
+  static asio::awaitable<void> send(std::shared_ptr<Scope> scope, bool end = false) {
+    if (!end && scope->sent && scope->is_empty()) co_return;
+    bool const enters = scope->parent && !scope->sent;
+    if (enters) {
+      co_await send(scope->parent);
+      scope->parent->nested_sent = true;
+    }
+    BulkPart<Value> part = scope->take();
+    if (enters) part.enter = scope->depth;
+    if (end && scope->parent) part.leave = scope->depth;
+    part.commit = end && !scope->parent;
+    scope->sent = true;
+    std::shared_ptr<Root> const root = scope->root;
+    std::exception_ptr failure;
+    try {
+      co_await root->target->apply(std::move(part));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (end) {
+      scope->sent = false;
+      if (scope->parent) scope->parent->nested_sent = false;
+    }
+    if (!failure) co_return;
+    root->target->abandon();
+    // When the whole was to end, it has ended with this.
+    if (!end || scope->parent) root->failure = failure;
+    std::rethrow_exception(failure);
+  }
 
   std::shared_ptr<Scope> scope_;
 };

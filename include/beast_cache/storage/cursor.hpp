@@ -28,7 +28,8 @@ class CursorSource {
   virtual asio::awaitable<std::vector<T>> fetch() = 0;
 };
 
-/// Walks over keys, values or entries, a batch at a time, in the order of the keys' bytes.
+/// Walks over keys, values or entries, a batch at a time: keys in the order of their bytes, values and
+/// entries in an order of the cache's own.
 ///
 /// Never the whole cache in memory, and no transaction is held between two calls: writing, removing and
 /// clearing meanwhile are allowed and never wait. An element that is there all the time is seen exactly once;

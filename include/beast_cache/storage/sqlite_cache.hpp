@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,21 +17,11 @@
 #include "beast_cache/storage/impl/sqlite_store.hpp"
 #include "beast_cache/storage/sqlite_connection.hpp"
 #include "beast_cache/storage/sqlite_options.hpp"
+#include "beast_cache/storage/sqlite_statistics.hpp"
+#include "beast_cache/storage/value_reader.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
-
-/// Counters of a cache, from its construction on.
-class SQLiteStatistics {
- public:
-  SQLiteStatistics() = default;
-  /// Transactions that this process committed to the file, by all caches on it.
-  std::uint64_t commits = 0;
-  /// How often the write-ahead log was moved into the file.
-  std::uint64_t checkpoints = 0;
-  /// Values of this cache that failed their checksum or could not be decoded, and were treated as missing.
-  std::uint64_t damaged = 0;
-};
 
 /// A `BaseCache` of byte strings in one table of an SQLite file.
 ///
@@ -42,8 +33,13 @@ class SQLiteStatistics {
 /// value (BLOB) and "check" (CRC-32C of table, key and value, or their HMAC-SHA-256), which every read
 /// verifies: a damaged value counts as missing.
 ///
-/// A completed write is in the file; see `Durability` for crashes. A read sees every write that completed
-/// before it began, by any cache of the process on the file. Several processes may use one file.
+/// Consistency: a completed write is in the file; see `Durability` for crashes. A read sees every write that
+/// completed before it began, by any cache of any process on the file, and never a part of a transaction.
+/// Several processes may use one file.
+///
+/// `size` takes the same time whatever the number of entries: it is kept with them. A tool outside of this
+/// library that adds or removes rows makes it wrong, until something runs with
+/// `ConnectionUse::write_autocommit`.
 ///
 /// Errors: `cache_errc`, see `BaseCache`; busy (another process held the lock past the timeout), not_a_cache,
 /// schema_newer, moved (the next operation opens the file anew), too_big, bad_signature, forked.
@@ -68,13 +64,31 @@ class SQLiteCache final : public BaseCache<std::string> {
   asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) override;
   asio::awaitable<std::optional<std::string>> pop(std::string key) override;
   asio::awaitable<void> clear() override;
+  asio::awaitable<void> clear(Erase how);
   asio::awaitable<std::uint64_t> size() override;
   asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) override;
   asio::awaitable<std::vector<std::optional<std::string>>> read_many(std::vector<std::string> keys) override;
   asio::awaitable<void> write_many(std::vector<Entry> entries) override;
   asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) override;
   Cursor<std::string> keys() override;
+  /// Values and entries come in the order in which they lie in the file, which is faster than that of the
+  /// keys.
+  Cursor<std::string> values() override;
+  Cursor<Entry> entries() override;
   asio::awaitable<void> close() override;
+
+  /// Reads into \p value, whose memory is used again: for big values. @return whether there is one; if not,
+  /// \p value is as it was. \p value has to live until the operation has completed.
+  asio::awaitable<bool> read_into(std::string key, std::string& value);
+
+  /// The value of \p key to be read piece by piece, or nothing.
+  asio::awaitable<std::optional<ValueReader>> open(std::string key);
+
+  /// Gives the free pages of the file back to the file system, up to \p budget bytes, in steps between which
+  /// others' operations go on. \p progress is called after each, on the caller's executor.
+  /// @return what was freed, and what is left. Cancellation: between two steps; what was freed stays so.
+  asio::awaitable<VacuumProgress> vacuum(std::uint64_t budget = UINT64_MAX,
+                                         std::function<void(VacuumProgress const&)> progress = nullptr);
 
   /// A scope whose writes become one commit.
   BulkCommit<std::string> bulk_commit();
@@ -89,6 +103,9 @@ class SQLiteCache final : public BaseCache<std::string> {
   }
 
   SQLiteStatistics statistics() const { return store_->statistics(); }
+
+  /// The options in force, as the file and its handles have them; without the secret key and its salt.
+  asio::awaitable<SQLiteOptions> settings() { return store_->settings(); }
 
   /// The file's name as the path rule made it, absolute unless use_temp.
   std::string const& filename() const noexcept { return store_->filename(); }

@@ -52,7 +52,8 @@ class SQLitePickleCache final : public BaseCache<T> {
     return core_->store->bulk_remove(std::move(keys));
   }
   asio::awaitable<std::optional<T>> pop(std::string key) override { return pop_one(core_, std::move(key)); }
-  asio::awaitable<void> clear() override { return core_->store->clear(); }
+  asio::awaitable<void> clear() override { return core_->store->clear(Erase::fast); }
+  asio::awaitable<void> clear(Erase how) { return core_->store->clear(how); }
   asio::awaitable<std::uint64_t> size() override { return core_->store->size(); }
   asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) override {
     return read_page(core_, std::move(after), limit);
@@ -66,7 +67,24 @@ class SQLitePickleCache final : public BaseCache<T> {
   asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) override {
     return core_->store->contains_many(std::move(keys));
   }
+  Cursor<std::string> keys() override { return detail::key_cursor(core_->store); }
+  Cursor<T> values() override {
+    auto make = [core = core_](std::string_view, std::string_view bytes) {
+      return core->serializer->decode(bytes);
+    };
+    return detail::scan_cursor<T>(core_->store, std::move(make));
+  }
+  Cursor<Entry> entries() override {
+    auto make = [core = core_](std::string_view key, std::string_view bytes) {
+      return Entry(std::string(key), core->serializer->decode(bytes));
+    };
+    return detail::scan_cursor<Entry>(core_->store, std::move(make));
+  }
   asio::awaitable<void> close() override { return core_->store->close(); }
+  asio::awaitable<VacuumProgress> vacuum(std::uint64_t budget = UINT64_MAX,
+                                         std::function<void(VacuumProgress const&)> progress = nullptr) {
+    return core_->store->vacuum(budget, std::move(progress));
+  }
 
   /// A scope whose writes become one commit.
   BulkCommit<T> bulk_commit() { return BulkCommit<T>(std::make_shared<Target>(core_)); }
@@ -79,6 +97,7 @@ class SQLitePickleCache final : public BaseCache<T> {
   }
 
   SQLiteStatistics statistics() const { return core_->store->statistics(); }
+  asio::awaitable<SQLiteOptions> settings() { return core_->store->settings(); }
   std::string const& filename() const noexcept { return core_->store->filename(); }
   std::string const& table_name() const noexcept { return core_->store->table(); }
 
@@ -117,14 +136,27 @@ class SQLitePickleCache final : public BaseCache<T> {
     co_return value;
   }
 
+  class Encode {
+   public:
+    explicit Encode(CorePtr core) : core_(std::move(core)) {}
+    std::string_view operator()(T const& value, std::string& buffer) const {
+      core_->serializer->encode(value, buffer);
+      return buffer;
+    }
+
+   private:
+    CorePtr core_;
+  };
+
+  static asio::awaitable<void> write_all(CorePtr core, std::vector<Entry> entries) {
+    detail::EntriesOf const source(entries, Encode(core));
+    if (!entries.empty()) co_await core->store->write(source);
+  }
+
   static asio::awaitable<void> write_one(CorePtr core, std::string key, T value) {
-    std::vector<std::string> const keys(1, std::move(key));
-    std::vector<bool> const removals;
-    detail::ValueSource const source = [&](std::size_t, std::string& buffer) {
-      core->serializer->encode(value, buffer);
-      return std::string_view(buffer);
-    };
-    co_await core->store->write(keys, removals, source, false, false);
+    std::vector<Entry> entries;
+    entries.emplace_back(std::move(key), std::move(value));
+    return write_all(std::move(core), std::move(entries));
   }
 
   static asio::awaitable<std::vector<std::optional<T>>> read_all(CorePtr core,
@@ -135,18 +167,6 @@ class SQLitePickleCache final : public BaseCache<T> {
     };
     co_await core->store->read(keys, sink);
     co_return values;
-  }
-
-  static asio::awaitable<void> write_all(CorePtr core, std::vector<Entry> entries) {
-    std::vector<std::string> keys;
-    keys.reserve(entries.size());
-    for (Entry& entry : entries) keys.push_back(std::move(entry.first));
-    std::vector<bool> const removals;
-    detail::ValueSource const source = [&](std::size_t i, std::string& buffer) {
-      core->serializer->encode(entries[i].second, buffer);
-      return std::string_view(buffer);
-    };
-    if (!keys.empty()) co_await core->store->write(keys, removals, source, false, false);
   }
 
   static asio::awaitable<std::vector<Entry>> read_page(CorePtr core, std::optional<std::string> after,
@@ -162,32 +182,34 @@ class SQLitePickleCache final : public BaseCache<T> {
   class Target final : public BulkTarget<T> {
    public:
     explicit Target(CorePtr core) : core_(std::move(core)) {}
+
     asio::awaitable<std::optional<T>> read(std::string key) override {
-      return read_one(core_, std::move(key));
+      std::optional<T> value;
+      detail::ValueSink const sink = [&](std::size_t, std::string_view, std::string_view bytes) {
+        value.emplace(core_->serializer->decode(bytes));
+      };
+      co_await bulk().read(key, sink);
+      co_return value;
     }
-    asio::awaitable<void> apply(BulkChanges<T> changes) override {
-      return apply_all(core_, std::move(changes));
+
+    asio::awaitable<void> apply(BulkPart<T> part) override {
+      detail::EntriesOf const source(part.entries, Encode(core_));
+      co_await bulk().apply(detail::SQLiteBulk::Part(part, source));
     }
+
+    void abandon() noexcept override {
+      if (bulk_) bulk_->abandon();
+    }
+    std::size_t size_of(T const&) const noexcept override { return sizeof(T); }
 
    private:
-    CorePtr core_;
-  };
-
-  static asio::awaitable<void> apply_all(CorePtr core, BulkChanges<T> changes) {
-    std::vector<std::string> keys;
-    std::vector<T const*> values;
-    std::vector<bool> removals;
-    for (auto const& entry : changes.entries) {
-      keys.push_back(entry.first);
-      values.push_back(entry.second ? &*entry.second : nullptr);
-      removals.push_back(!entry.second);
+    detail::SQLiteBulk& bulk() {
+      if (!bulk_) bulk_ = core_->store->begin_bulk();
+      return *bulk_;
     }
-    detail::ValueSource const source = [&](std::size_t i, std::string& buffer) {
-      core->serializer->encode(*values[i], buffer);
-      return std::string_view(buffer);
-    };
-    co_await core->store->write(keys, removals, source, changes.cleared, true);
-  }
+    CorePtr core_;
+    std::unique_ptr<detail::SQLiteBulk> bulk_;
+  };
 
   CorePtr core_;
 };

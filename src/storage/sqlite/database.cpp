@@ -33,7 +33,7 @@ void Schema::migrate(Handle& handle, int from) const {
 std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions const& options) {
   if (path.memory()) {
     std::shared_ptr<Database> fresh(new Database(path.name(), true, options));
-    fresh->file_->strengthen(options.busy_timeout(), options.durability() == Durability::full);
+    fresh->file_->strengthen(options);
     fresh->attach();
     return fresh;
   }
@@ -48,7 +48,7 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
     std::shared_ptr<Database> database = weak.lock();
     if (!database) continue;
     keep.push_back(database);
-    if (database->file_->read_only() != options.read_only() ||
+    if (database->options().read_only() != options.read_only() ||
         database->forks_ != detail::fork_generation()) {
       continue;
     }
@@ -60,42 +60,91 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
     found.reset(new Database(absolute, false, options));
     known.databases.push_back(found);
   }
-  found->file_->strengthen(options.busy_timeout(), options.durability() == Durability::full);
+  found->file_->strengthen(options);
   found->attach();
   return found;
 }
 
-Database::Database(std::string path, bool memory, SQLiteOptions const& options)
-    : file_(std::make_shared<FileState>(std::move(path), memory, options.read_only(),
-                                        options.max_value_size() + (std::size_t{1} << 20),
-                                        options.checkpoint_pages())),
-      forks_(detail::fork_generation()) {
-  asio::any_io_executor worker = options.executor();
-  if (!worker) {
-    pool_ = std::make_unique<detail::WorkerPool>(memory || options.read_only() ? 1 : 2);
-    worker = pool_->executor();
+Handle* InlineReader::try_lock(FileState& file) {
+  if (!mutex_.try_lock()) return nullptr;
+  try {
+    std::uint64_t const generation = file.generation.load();
+    if (!handle_ || generation_ != generation) {
+      handle_.reset();
+      handle_ = file.open(FileState::Role::reader);
+      generation_ = generation;
+    }
+    handle_->start_busy_deadline(file.busy_timeout());
+    return handle_.get();
+  } catch (...) {
+    mutex_.unlock();
+    throw;
   }
-  if (memory || !options.read_only()) writer_ = std::make_shared<WriterLane>(worker, file_);
-  if (!memory) reader_ = std::make_shared<ReaderLane>(worker, file_);
+}
+
+void InlineReader::close() noexcept {
+  std::lock_guard lock(mutex_);
+  handle_.reset();
+}
+
+Database::Database(std::string path, bool memory, SQLiteOptions const& options)
+    : file_(std::make_shared<FileState>(std::move(path), memory, options)),
+      forks_(detail::fork_generation()) {
+  detail::LaneOptions lane;
+  lane.max_operations = options.max_queued_operations();
+  lane.max_bytes = options.max_queued_bytes();
+  if (detail::usable_processors() > 1) lane.spin = options.spin_time();
+  auto const next_lane = [&]() -> detail::LaneOptions const& {
+    lane.worker = options.executor();
+    lane.owns_thread = !lane.worker;
+    if (lane.owns_thread) {
+      threads_.push_back(std::make_unique<detail::WorkerPool>(1));
+      lane.worker = threads_.back()->executor();
+    }
+    return lane;
+  };
+  if (memory || !options.read_only()) writer_ = std::make_shared<WriterLane>(next_lane(), file_);
+  if (memory) return;
+  for (std::size_t i = 0; i < options.readers(); ++i) {
+    try {
+      readers_.push_back(std::make_shared<ReaderLane>(next_lane(), file_));
+    } catch (Error const&) {
+      // Fewer threads than were asked for do as well, if there is one.
+      if (readers_.empty()) throw;
+      break;
+    }
+  }
+  if (options.inline_reads()) inline_ = std::make_unique<InlineReader>();
 }
 
 Database::~Database() {
   if (forks_ != detail::fork_generation()) {
     // In the child the threads do not exist, and the handles and their locks are the parent's.
-    static_cast<void>(pool_.release());
+    for (auto& thread : threads_) static_cast<void>(thread.release());
     new std::shared_ptr<WriterLane>(std::move(writer_));
-    new std::shared_ptr<ReaderLane>(std::move(reader_));
+    new std::vector<std::shared_ptr<ReaderLane>>(std::move(readers_));
+    static_cast<void>(inline_.release());
     return;
   }
   // Every operation owned the database, so that nothing is queued. The threads first: a pump may be on its
   // way out.
-  pool_.reset();
+  threads_.clear();
+}
+
+std::uint64_t Database::new_scope() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+void Database::abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept {
+  if (forks_ == detail::fork_generation() && writer_) writer_->abandon(std::move(bulk));
 }
 
 detail::Lane& Database::lane_for(Mode mode) noexcept {
-  bool const reads = mode == Mode::read || mode == Mode::read_autocommit;
-  if (!writer_ || (reads && reader_)) return *reader_;
-  return *writer_;
+  bool const reads = mode == Mode::read || mode == Mode::read_one || mode == Mode::read_autocommit;
+  if (writer_ && (!reads || readers_.empty())) return *writer_;
+  if (readers_.size() == 1) return *readers_.front();
+  return *readers_[next_reader_.fetch_add(1, std::memory_order_relaxed) % readers_.size()];
 }
 
 void Database::check_process() const {
@@ -120,9 +169,10 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
       }
       return static_cast<int>(query.integer(1));
     };
+    if (schema->is_counted()) file_->count_rows_of(schema->name());
     int found = version();
     if (found == schema->version()) return generation;
-    if (file_->read_only() && found < schema->version()) {
+    if (options().read_only() && found < schema->version()) {
       throw Error(cache_errc::readonly, handle.file() + ": has no table " + schema->name() +
                                             " of this version; open it for writing once");
     }
@@ -136,10 +186,12 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
       }
       if (found < schema->version()) {
         Statement record = handle.statement(
-            "INSERT INTO beast_cache_tables(name, kind, version) VALUES(?1, ?2, ?3)"
+            "INSERT INTO beast_cache_tables(name, kind, version, entries) VALUES(?1, ?2, ?3, ?4)"
             " ON CONFLICT(name) DO UPDATE SET version = excluded.version");
         record.bind_text(1, schema->name()).bind_text(2, schema->kind());
-        record.bind(3, std::int64_t{schema->version()}).run();
+        record.bind(3, std::int64_t{schema->version()});
+        if (schema->is_counted()) record.bind(4, std::int64_t{0});
+        record.run();
       }
       handle.statement("COMMIT").run();
     }
@@ -148,31 +200,30 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
     }
     return generation;
   };
-  Mode const mode = file_->read_only() ? Mode::read_autocommit : Mode::write_autocommit;
-  std::uint64_t const generation = co_await submit(mode, std::move(job));
+  Mode const mode = options().read_only() ? Mode::read_autocommit : Mode::write_autocommit;
+  std::uint64_t const generation = co_await submit(Kind(mode), std::move(job));
   schema->ready_.store(generation, std::memory_order_release);
 }
 
-asio::awaitable<void> Database::on_all_lanes(Mode mode) {
-  check_process();
-  auto self = shared_from_this();
+asio::awaitable<void> Database::on_all_lanes(std::shared_ptr<Database> self, Mode mode) {
+  self->check_process();
   auto nothing = [](Handle&) {};
+  detail::OperationKind const kind = Kind(mode).operation();
   // The writer's handle is to be the last one that closes: it moves the write-ahead log into the file.
-  if (reader_) {
-    co_await detail::offload<void, Handle>(*reader_, static_cast<int>(mode), nothing, self);
+  if (self->inline_ && mode == Mode::close) self->inline_->close();
+  for (std::shared_ptr<ReaderLane> const& reader : self->readers_) {
+    co_await detail::offload<void, Handle>(*reader, kind, nothing, self);
   }
-  if (writer_) {
-    co_await detail::offload<void, Handle>(*writer_, static_cast<int>(mode), nothing, self);
-  }
+  if (self->writer_) co_await detail::offload<void, Handle>(*self->writer_, kind, nothing, self);
 }
 
 asio::awaitable<void> Database::drain() {
-  return on_all_lanes(Mode::barrier);
+  return on_all_lanes(shared_from_this(), Mode::barrier);
 }
 
 asio::awaitable<void> Database::detach_and_drain() {
   Mode const mode = --users_ == 0 ? Mode::close : Mode::barrier;
-  co_await on_all_lanes(mode);
+  return on_all_lanes(shared_from_this(), mode);
 }
 
 }  // namespace sqlite

@@ -14,9 +14,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "beast_cache/storage/sqlite_options.hpp"
 #include "detail/offload.hpp"
@@ -41,6 +43,8 @@ class Schema {
   virtual ~Schema() = default;
 
   virtual void create(Handle& handle) const = 0;
+  // Whether it is one table of that name whose rows are counted.
+  virtual bool is_counted() const noexcept { return false; }
   // Brings the tables of an older version up to date. Throws for what it does not know.
   virtual void migrate(Handle& handle, int from) const;
 
@@ -56,6 +60,44 @@ class Schema {
   std::atomic<std::uint64_t> ready_{0};  // the generation of the file that has the tables
 };
 
+// How a job is run: see Mode, and Lane for the rest.
+class Kind {
+ public:
+  explicit Kind(Mode m, std::size_t bytes = 0, std::uint64_t s = 0) noexcept
+      : mode(m), weight(bytes), scope(s) {}
+  detail::OperationKind operation() const noexcept {
+    detail::OperationKind kind;
+    kind.mode = static_cast<int>(mode);
+    kind.weight = weight;
+    kind.scope = scope;
+    return kind;
+  }
+  Mode mode;
+  std::size_t weight;
+  std::uint64_t scope;
+};
+
+// A handle for reads on the callers' threads, one at a time.
+class InlineReader {
+ public:
+  // Null if another thread is at it.
+  Handle* try_lock(FileState& file);
+  void close() noexcept;
+
+  class Unlock {
+   public:
+    explicit Unlock(InlineReader& reader) noexcept : lock_(reader.mutex_, std::adopt_lock) {}
+
+   private:
+    std::lock_guard<std::mutex> lock_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Handle> handle_;
+  std::uint64_t generation_ = 0;
+};
+
 class Database : public std::enable_shared_from_this<Database> {
  public:
   // The database of that file, shared within the process (an in-memory one is always new). Looks at the file
@@ -64,20 +106,32 @@ class Database : public std::enable_shared_from_this<Database> {
 
   ~Database();
 
-  // Runs job(Handle&) in a read transaction; sees every write that was awaited before, by anyone in the
-  // process.
   template <class Job>
-  asio::awaitable<std::invoke_result_t<Job&, Handle&>> read(std::shared_ptr<Schema> schema, Job job,
-                                                            Mode mode = Mode::read) {
-    return run(std::move(schema), mode, std::move(job));
+  using Result = std::invoke_result_t<Job&, Handle&>;
+
+  // Runs job(Handle&) as `kind` says: in a read transaction, which sees every write that completed before, or
+  // in a write transaction, resuming after the commit.
+  template <class Job>
+  asio::awaitable<Result<Job>> run(std::shared_ptr<Schema> schema, Kind kind, Job job) {
+    if (schema->ready_.load(std::memory_order_acquire) != file_->generation.load()) {
+      return prepare_and_run(shared_from_this(), std::move(schema), kind, std::move(job));
+    }
+    if (inline_ && kind.mode == Mode::read_one) return run_inline(shared_from_this(), kind, std::move(job));
+    return submit(kind, std::move(job));
+  }
+  template <class Job>
+  asio::awaitable<Result<Job>> read(std::shared_ptr<Schema> schema, Job job) {
+    return run(std::move(schema), Kind(Mode::read), std::move(job));
+  }
+  template <class Job>
+  asio::awaitable<Result<Job>> write(std::shared_ptr<Schema> schema, Job job) {
+    return run(std::move(schema), Kind(Mode::write), std::move(job));
   }
 
-  // Runs job(Handle&) in a write transaction and resumes after the commit.
-  template <class Job>
-  asio::awaitable<std::invoke_result_t<Job&, Handle&>> write(std::shared_ptr<Schema> schema, Job job,
-                                                             Mode mode = Mode::write) {
-    return run(std::move(schema), mode, std::move(job));
-  }
+  // A new scope for Mode::bulk_begin and so on.
+  static std::uint64_t new_scope() noexcept;
+  // Rolls it back, if it has begun.
+  void abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept;
 
   // Completes after everything that was submitted before.
   asio::awaitable<void> drain();
@@ -91,44 +145,51 @@ class Database : public std::enable_shared_from_this<Database> {
   std::string const& path() const noexcept { return file_->path(); }
   std::uint64_t commits() const noexcept { return file_->commits.load(); }
   std::uint64_t checkpoints() const noexcept { return file_->checkpoints.load(); }
+  std::size_t readers() const noexcept { return readers_.size(); }
+  SQLiteOptions const& options() const noexcept { return file_->options(); }
+  std::chrono::milliseconds busy_timeout() const { return file_->busy_timeout(); }
+  bool full_durability() const noexcept { return file_->full_durability(); }
+  // Any lane: BEGIN IMMEDIATE, see FileState.
+  void begin_write(Handle& handle) const { file_->begin_write(handle); }
 
  private:
   Database(std::string path, bool memory, SQLiteOptions const& options);
 
   template <class Job>
-  asio::awaitable<std::invoke_result_t<Job&, Handle&>> run(std::shared_ptr<Schema> schema, Mode mode,
-                                                           Job job) {
-    if (schema->ready_.load(std::memory_order_acquire) == file_->generation.load()) {
-      return submit(mode, std::move(job));
-    }
-    return prepare_and_run(shared_from_this(), std::move(schema), mode, std::move(job));
-  }
-
-  template <class Job>
-  asio::awaitable<std::invoke_result_t<Job&, Handle&>> submit(Mode mode, Job job) {
-    using R = std::invoke_result_t<Job&, Handle&>;
+  asio::awaitable<Result<Job>> submit(Kind kind, Job job) {
     check_process();
-    return detail::offload<R, Handle>(lane_for(mode), static_cast<int>(mode), std::move(job),
-                                      shared_from_this());
+    return detail::offload<Result<Job>, Handle>(lane_for(kind.mode), kind.operation(), std::move(job),
+                                                shared_from_this());
   }
 
   template <class Job>
-  static asio::awaitable<std::invoke_result_t<Job&, Handle&>> prepare_and_run(std::shared_ptr<Database> self,
-                                                                              std::shared_ptr<Schema> schema,
-                                                                              Mode mode, Job job) {
+  static asio::awaitable<Result<Job>> prepare_and_run(std::shared_ptr<Database> self,
+                                                      std::shared_ptr<Schema> schema, Kind kind, Job job) {
     co_await self->prepare(schema);
-    co_return co_await self->submit(mode, std::move(job));
+    co_return co_await self->submit(kind, std::move(job));
+  }
+
+  template <class Job>
+  static asio::awaitable<Result<Job>> run_inline(std::shared_ptr<Database> self, Kind kind, Job job) {
+    self->check_process();
+    if (Handle* const handle = self->inline_->try_lock(*self->file_)) {
+      InlineReader::Unlock const unlock(*self->inline_);
+      co_return job(*handle);
+    }
+    co_return co_await self->submit(kind, std::move(job));
   }
 
   asio::awaitable<void> prepare(std::shared_ptr<Schema> schema);
-  asio::awaitable<void> on_all_lanes(Mode mode);
+  static asio::awaitable<void> on_all_lanes(std::shared_ptr<Database> self, Mode mode);
   detail::Lane& lane_for(Mode mode) noexcept;
   void check_process() const;
 
   std::shared_ptr<FileState> file_;
-  std::unique_ptr<detail::WorkerPool> pool_;
+  std::vector<std::unique_ptr<detail::WorkerPool>> threads_;  // one for each lane, unless the user has some
   std::shared_ptr<WriterLane> writer_;
-  std::shared_ptr<ReaderLane> reader_;  // null for an in-memory database: its one handle does both
+  std::vector<std::shared_ptr<ReaderLane>> readers_;  // none for an in-memory database
+  std::atomic<std::size_t> next_reader_{0};
+  std::unique_ptr<InlineReader> inline_;
   std::atomic<int> users_{0};
   unsigned forks_;
 };

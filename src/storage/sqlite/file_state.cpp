@@ -1,8 +1,9 @@
-#include <chrono>
+#include "storage/sqlite/file_state.hpp"
+
+#include <algorithm>
 #include <thread>
 
 #include "storage/sqlite/format.hpp"
-#include "storage/sqlite/lane.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -10,12 +11,24 @@ namespace sqlite {
 
 using detail::FileIdentity;
 
-void FileState::strengthen(std::chrono::milliseconds busy_timeout, bool full) noexcept {
+void FileState::strengthen(SQLiteOptions const& options) noexcept {
+  std::int64_t const asked = options.busy_timeout().count();
   std::int64_t current = busy_timeout_.load();
-  while (current < busy_timeout.count() &&
-         !busy_timeout_.compare_exchange_weak(current, busy_timeout.count())) {
+  while (current < asked && !busy_timeout_.compare_exchange_weak(current, asked)) {
   }
-  if (full) full_ = true;
+  if (options.durability() == Durability::full) full_ = true;
+}
+
+void FileState::count_rows_of(std::string const& table) {
+  std::lock_guard lock(mutex_);
+  if (std::find(counted_tables_.begin(), counted_tables_.end(), table) != counted_tables_.end()) return;
+  counted_tables_.push_back(table);
+  counted = counted_tables_.size();
+}
+
+std::vector<std::string> FileState::counted_tables() const {
+  std::lock_guard lock(mutex_);
+  return counted_tables_;
 }
 
 std::optional<FileIdentity> FileState::identity() const {
@@ -44,10 +57,12 @@ void FileState::check_type(FileIdentity const& identity) const {
 std::unique_ptr<Handle> FileState::open(Role role) {
   bool const for_writing = role != Role::reader;
   auto const access = for_writing ? Handle::Access::read_write : Handle::Access::read_only;
+  std::size_t const max_size = options_.max_value_size() + (std::size_t{1} << 20);
   std::unique_ptr<Handle> handle;
   if (memory_) {
-    handle = std::make_unique<Handle>(path_, true, access, max_size_);
+    handle = std::make_unique<Handle>(path_, true, access, max_size);
     initialise(*handle);
+    tune(*handle, role);
     return handle;
   }
   std::optional<FileIdentity> identity = detail::identify(path_);
@@ -66,12 +81,12 @@ std::unique_ptr<Handle> FileState::open(Role role) {
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");
     }
   }
-  handle = std::make_unique<Handle>(path_, false, access, max_size_);
+  handle = std::make_unique<Handle>(path_, false, access, max_size);
   handle->start_busy_deadline(busy_timeout());
   try {
     std::int64_t const application = handle->query_integer("PRAGMA application_id");
     bool const empty = handle->query_integer("SELECT count(*) FROM sqlite_schema") == 0;
-    if (application != application_id && (application != 0 || !empty || read_only_)) {
+    if (application != application_id && (application != 0 || !empty || options_.read_only())) {
       throw Error(cache_errc::not_a_cache,
                   path_ + ": a database of another program; move it away or choose another name");
     }
@@ -79,6 +94,7 @@ std::unique_ptr<Handle> FileState::open(Role role) {
       throw Error(cache_errc::schema_newer, path_ + ": use that version, or another file");
     }
     if (role == Role::first) initialise(*handle);
+    tune(*handle, role);
   } catch (...) {
     // Nothing of ours is in there: leave no trace, not even that of a tidy exit.
     handle->disown();
@@ -88,9 +104,12 @@ std::unique_ptr<Handle> FileState::open(Role role) {
 }
 
 void FileState::initialise(Handle& handle) const {
+  // Only an empty file takes these, and they have to come before the first page is written.
+  if (handle.query_integer("PRAGMA page_count") == 0) {
+    handle.execute("PRAGMA page_size=" + std::to_string(options_.page_size()));
+    if (!memory_) handle.execute("PRAGMA auto_vacuum=INCREMENTAL");
+  }
   if (!memory_) {
-    // Only an empty file takes auto_vacuum, and it has to come before the first page is written.
-    if (handle.query_integer("PRAGMA page_count") == 0) handle.execute("PRAGMA auto_vacuum=INCREMENTAL");
     // Changing the journal mode does not consult the busy handler.
     auto const deadline = std::chrono::steady_clock::now() + busy_timeout();
     for (;;) {
@@ -103,25 +122,39 @@ void FileState::initialise(Handle& handle) const {
       handle.check_cancelled();
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    handle.execute("PRAGMA journal_size_limit=67108864");
   }
-  handle.execute(full_.load() ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-  if (handle.query_integer("PRAGMA application_id") == application_id) return;
+  if (handle.query_integer("PRAGMA user_version") == file_version) return;
   begin_write(handle);
   try {
     // Another process may have been faster.
-    if (handle.query_integer("PRAGMA application_id") != application_id) {
+    std::int64_t const version = handle.query_integer("PRAGMA user_version");
+    if (version == 0) {
       handle.execute(
           "CREATE TABLE beast_cache_tables(name TEXT NOT NULL PRIMARY KEY COLLATE NOCASE, kind TEXT NOT NULL,"
-          " version INTEGER NOT NULL)");
+          " version INTEGER NOT NULL, entries INTEGER)");
       handle.execute("PRAGMA application_id=" + std::to_string(application_id));
-      handle.execute("PRAGMA user_version=" + std::to_string(file_version));
+    } else if (version == 1) {
+      handle.execute("ALTER TABLE beast_cache_tables ADD COLUMN entries INTEGER");
     }
+    handle.execute("PRAGMA user_version=" + std::to_string(file_version));
     handle.execute("COMMIT");
   } catch (...) {
     if (handle.in_transaction()) handle.execute("ROLLBACK");
     throw;
   }
+}
+
+void FileState::tune(Handle& handle, Role role) const {
+  handle.execute("PRAGMA cache_size=-" +
+                 std::to_string(std::max<std::size_t>(1, options_.cache_size() / 1024)));
+  if (role == Role::reader && options_.mmap_size() != 0) {
+    handle.execute("PRAGMA mmap_size=" + std::to_string(options_.mmap_size()));
+  }
+  if (role == Role::reader) return;
+  // Overwriting what is deleted makes clear() nine times slower; clear(Erase::secure) does it.
+  handle.execute("PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=" +
+                 std::to_string(options_.wal_limit()));
+  handle.execute(full_.load() ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
 void FileState::begin_write(Handle& handle) const {

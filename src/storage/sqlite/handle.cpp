@@ -1,5 +1,7 @@
 #include "storage/sqlite/handle.hpp"
 
+#include "storage/sqlite/key_feed.hpp"
+
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <random>
@@ -71,16 +73,17 @@ std::string quoted(std::string_view name) {
 // --- Statement ---
 
 struct Handle::Cached {
-  explicit Cached(sqlite3_stmt* s) noexcept : statement(s) {}
+  Cached(std::string_view t, sqlite3_stmt* s) noexcept : text(t), statement(s) {}
   Cached(Cached const&) = delete;
   Cached& operator=(Cached const&) = delete;
   ~Cached() { sqlite3_finalize(statement); }
-  sqlite3_stmt* statement;
+  std::string_view const text;  // of the key in the map
+  sqlite3_stmt* const statement;
   bool in_use = false;
 };
 
 Statement::Statement(Statement&& other) noexcept
-    : handle_(other.handle_), statement_(std::exchange(other.statement_, nullptr)), in_use_(other.in_use_) {}
+    : Row(*other.handle_, std::exchange(other.statement_, nullptr)), in_use_(other.in_use_) {}
 
 Statement::~Statement() {
   if (!statement_) return;
@@ -140,10 +143,12 @@ void Statement::reset() noexcept {
   sqlite3_reset(statement_);
 }
 
-std::string_view Statement::bytes(int column) const {
+std::string_view Row::bytes(int column) const {
   void const* const data = sqlite3_column_blob(statement_, column);
   std::size_t const size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  if (!data && size == 0 && sqlite3_errcode(handle_->db_) == SQLITE_NOMEM) check(SQLITE_NOMEM);
+  if (!data && size == 0 && sqlite3_errcode(handle_->db_) == SQLITE_NOMEM) {
+    raise(handle_->db_, SQLITE_NOMEM, handle_->file_, sqlite3_sql(statement_));
+  }
   handle_->bytes_read_ += size;
   return {static_cast<char const*>(data), size};
 }
@@ -174,6 +179,7 @@ Handle::Handle(std::string const& file, bool memory, Access access, std::size_t 
 }
 
 Handle::~Handle() {
+  key_feeds_.clear();
   statements_.clear();
   sqlite3_close_v2(db_);
 }
@@ -187,15 +193,51 @@ sqlite3_stmt* Handle::prepare(std::string_view sql, unsigned flags) {
 }
 
 Statement Handle::statement(std::string_view sql) {
-  auto at = statements_.find(sql);
-  if (at == statements_.end()) {
-    auto fresh = std::make_unique<Cached>(prepare(sql, SQLITE_PREPARE_PERSISTENT));
-    at = statements_.emplace(std::string(sql), std::move(fresh)).first;
-  }
-  Cached& cached = *at->second;
+  Cached& cached = find(sql);
   if (cached.in_use) return Statement(*this, prepare(sql, 0), nullptr);
   cached.in_use = true;
   return Statement(*this, cached.statement, &cached.in_use);
+}
+
+Handle::Cached& Handle::find(std::string_view sql) {
+  for (Cached* const cached : recent_) {
+    if (cached && cached->text == sql) return *cached;
+  }
+  auto at = statements_.find(sql);
+  if (at == statements_.end()) {
+    sqlite3_stmt* const fresh = prepare(sql, SQLITE_PREPARE_PERSISTENT);
+    try {
+      at = statements_.emplace(std::string(sql), nullptr).first;
+      at->second = std::make_unique<Cached>(at->first, fresh);
+    } catch (...) {
+      sqlite3_finalize(fresh);
+      if (at != statements_.end()) statements_.erase(at);
+      throw;
+    }
+  }
+  recent_[next_recent_++ % recent_.size()] = at->second.get();
+  return *at->second;
+}
+
+KeyFeed& Handle::feed(std::string_view sql) {
+  if (recent_feed_ && recent_feed_sql_ == sql) return *recent_feed_;
+  auto at = key_feeds_.find(sql);
+  if (at == key_feeds_.end()) {
+    auto fresh = std::make_unique<KeyFeed>(*this, sql);
+    at = key_feeds_.emplace(std::string(sql), std::move(fresh)).first;
+  }
+  recent_feed_sql_ = at->first;
+  return *(recent_feed_ = at->second.get());
+}
+
+void Handle::end_feeds() noexcept {
+  for (auto& feed : key_feeds_) feed.second->end();
+}
+
+void Handle::use_feeds() {
+  int const result = KeyFeed::enable(db_);
+  if (result != SQLITE_OK) raise(db_, result, file_, nullptr);
+  feeds_ = true;
 }
 
 void Handle::execute(std::string const& sql) {
@@ -230,12 +272,44 @@ int Handle::busy(void* self, int attempts) noexcept {
 }
 
 int Handle::progress(void* self) noexcept {
-  return static_cast<Handle*>(self)->stop_() ? 1 : 0;
+  auto const& handle = *static_cast<Handle*>(self);
+  return handle.may_break_off_ && handle.cancelled() ? 1 : 0;
 }
 
-void Handle::interrupt_when(std::function<bool()> stop) {
-  stop_ = std::move(stop);
+void Handle::on_cancelled(std::function<bool()> is_cancelled) {
+  is_cancelled_ = std::move(is_cancelled);
   sqlite3_progress_handler(db_, 4000, &Handle::progress, this);
+}
+
+// The log's index is shared memory that every reader of it compares with what it saw before, without a lock:
+// its header is 48 bytes, checksummed and changed with every commit. So do we. Source:
+// https://www.sqlite.org/walformat.html, "The WAL-Index File Format".
+bool Handle::read_wal_mark(WalMark& mark) noexcept {
+  if (!wal_index_) {
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(db_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (!file || !file->pMethods || file->pMethods->iVersion < 2) return false;
+    void volatile* region = nullptr;
+    constexpr int region_size = 32768;
+    if (file->pMethods->xShmMap(file, 0, region_size, 0, &region) != SQLITE_OK || !region) return false;
+    wal_index_ = region;
+  }
+  auto const* const words = static_cast<std::uint64_t const volatile*>(wal_index_);
+  for (std::size_t i = 0; i < mark.size(); ++i) mark[i] = words[i];
+  return true;
+}
+
+bool Handle::wal_is_unread() noexcept {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (!file || !file->pMethods || file->pMethods->iVersion < 2) return false;
+  // The locks WAL_READ_LOCK(1) to (4); (0) is held by those who read from the file alone.
+  constexpr int first = 4, count = 4;
+  if (file->pMethods->xShmLock(file, first, count, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) != SQLITE_OK) {
+    return false;
+  }
+  file->pMethods->xShmLock(file, first, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+  return true;
 }
 
 void Handle::disown() noexcept {

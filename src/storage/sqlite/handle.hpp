@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <unordered_map>
 
 #include "beast_cache/error.hpp"
+#include "storage/sqlite/row_counts.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -25,10 +27,26 @@ error_code map_error(int extended_code) noexcept;
 // Throws a SQLiteError (or Error with operation_aborted after an interrupt) for the failed call.
 [[noreturn]] void raise(sqlite3* db, int result, std::string const& file, char const* sql);
 
+// The columns, counted from 0, of a statement's row. Views last until its next step or reset.
+class Row {
+ public:
+  Row(Handle& handle, sqlite3_stmt* statement) noexcept : handle_(&handle), statement_(statement) {}
+  std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
+  double real(int column) const noexcept { return sqlite3_column_double(statement_, column); }
+  bool is_null(int column) const noexcept { return type(column) == SQLITE_NULL; }
+  int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
+  // The bytes of a text or a blob as they are stored.
+  std::string_view bytes(int column) const;
+
+ protected:
+  Handle* handle_;
+  sqlite3_stmt* statement_;
+};
+
 // A use of a prepared statement: bind, step, read columns. Goes back to the handle, reset and with its
 // parameters unbound, when it is destroyed. Text and blobs are not copied when bound: they have to live until
 // then.
-class Statement {
+class Statement : public Row {
  public:
   Statement(Statement&& other) noexcept;
   Statement& operator=(Statement&&) = delete;
@@ -48,26 +66,18 @@ class Statement {
   // For the next round with other parameters.
   void reset() noexcept;
 
-  // Columns are counted from 0. Views last until the next step() or reset().
-  std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
-  double real(int column) const noexcept { return sqlite3_column_double(statement_, column); }
-  bool is_null(int column) const noexcept { return type(column) == SQLITE_NULL; }
-  int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
-  // The bytes of a text or a blob as they are stored.
-  std::string_view bytes(int column) const;
-
   sqlite3_stmt* raw() const noexcept { return statement_; }
 
  private:
   friend class Handle;
   Statement(Handle& handle, sqlite3_stmt* statement, bool* in_use) noexcept
-      : handle_(&handle), statement_(statement), in_use_(in_use) {}
+      : Row(handle, statement), in_use_(in_use) {}
   void check(int result) const;
 
-  Handle* handle_;
-  sqlite3_stmt* statement_;
   bool* in_use_;  // null: not cached, to be finalised
 };
+
+class KeyFeed;
 
 class Handle {
  public:
@@ -81,6 +91,13 @@ class Handle {
 
   // A statement, prepared at its first use. The same text may be in use several times at once.
   Statement statement(std::string_view sql);
+  // The same for looking up keys one after another, see KeyFeed. They keep the transaction until end_feeds().
+  KeyFeed& feed(std::string_view sql);
+  void end_feeds() noexcept;
+  // Whether that is of use here: on a handle that reads in transactions.
+  bool feeds() const noexcept { return feeds_; }
+  void use_feeds();
+
   // Runs one or more statements without parameters, not cached.
   void execute(std::string const& sql);
   // The first column of the first row as an integer; 0 without a row.
@@ -95,14 +112,26 @@ class Handle {
   // Whether the operation that runs has been cancelled; a job with many steps asks between them.
   bool cancelled() const { return is_cancelled_ && is_cancelled_(); }
   void check_cancelled() const;
-  void on_cancelled(std::function<bool()> is_cancelled) { is_cancelled_ = std::move(is_cancelled); }
 
-  // Asked every few thousand steps of a statement: true stops it. An interrupt alone would be lost if it came
-  // just before the statement began.
-  void interrupt_when(std::function<bool()> stop);
+  // Statements that run for long ask as well, every few thousand steps. (sqlite3_interrupt from another
+  // thread would be lost if it came just before the statement began, and hit the next one if it came just
+  // after.)
+  void on_cancelled(std::function<bool()> is_cancelled);
+  // A transaction that is shared must not be broken off: SQLite would roll back the neighbours' part as well.
+  void may_break_off(bool value) noexcept { may_break_off_ = value; }
+
+  RowCounts& counts() noexcept { return counts_; }
+
+  // What the write-ahead log held at some moment: it changes with every commit, by any process.
+  using WalMark = std::array<std::uint64_t, 6>;
+  // Costs no system call. False if the log has no shared index (not opened yet, an in-memory database).
+  bool read_wal_mark(WalMark& mark) noexcept;
+  // Whether no one reads from the write-ahead log, so that the next commit may begin it anew.
+  bool wal_is_unread() noexcept;
 
   // Bytes of texts and blobs read so far: the lane splits its batches of completions by them.
   std::size_t bytes_read() const noexcept { return bytes_read_; }
+  void note_bytes(std::size_t bytes) noexcept { bytes_read_ += bytes; }
 
   // How long to wait for another process's lock, from now on.
   void start_busy_deadline(std::chrono::milliseconds timeout);
@@ -112,6 +141,7 @@ class Handle {
   void disown() noexcept;
 
  private:
+  friend class Row;
   friend class Statement;
   struct Cached;
   struct Hash {
@@ -124,12 +154,22 @@ class Handle {
   static int busy(void* self, int attempts) noexcept;
   static int progress(void* self) noexcept;
   sqlite3_stmt* prepare(std::string_view sql, unsigned flags);
+  Cached& find(std::string_view sql);
 
   std::string file_;
   sqlite3* db_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<Cached>, Hash, std::equal_to<>> statements_;
+  // Those used lately: nearly always it is one of a few.
+  std::array<Cached*, 4> recent_{};
+  std::size_t next_recent_ = 0;
+  std::unordered_map<std::string, std::unique_ptr<KeyFeed>, Hash, std::equal_to<>> key_feeds_;
+  KeyFeed* recent_feed_ = nullptr;
+  std::string_view recent_feed_sql_;
+  bool feeds_ = false;
   std::function<bool()> is_cancelled_;
-  std::function<bool()> stop_;
+  bool may_break_off_ = true;
+  RowCounts counts_;
+  void volatile const* wal_index_ = nullptr;
   std::chrono::steady_clock::time_point busy_until_;
   std::uint32_t jitter_;
   mutable std::size_t bytes_read_ = 0;

@@ -2,15 +2,14 @@
 // The two kinds of lanes of a database: what runs in which transaction.
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <string>
 
 #include "detail/offload.hpp"
-#include "detail/system.hpp"
+#include "storage/sqlite/file_state.hpp"
 #include "storage/sqlite/handle.hpp"
 
 namespace beast_cache {
@@ -20,106 +19,69 @@ namespace sqlite {
 // How a lane runs an operation.
 enum class Mode : int {
   read,              // in a read transaction that it shares with its neighbours
+  read_one,          // the same for a single statement, which needs no transaction
   read_autocommit,   // outside any transaction, on the reader's handle
   write,             // a savepoint in a transaction that it shares with its neighbours
   write_statement,   // the same without the savepoint: the job is one statement, or can't fail half-way
   write_alone,       // in a transaction of its own
   write_autocommit,  // outside any transaction; what it leaves open is rolled back
-  barrier,           // touches nothing: completes after all that was submitted before
-  close              // closes the handle; the next operation opens it again
+  // Parts of a transaction that spans several operations with one scope; all others' writes wait meanwhile.
+  bulk_begin,
+  bulk_more,
+  bulk_commit,
+  checkpoint,  // runs the job, then moves the write-ahead log into the file
+  barrier,     // touches nothing: completes after all that was submitted before
+  close        // closes the handle; the next operation opens it again
 };
 
-// What the lanes of one database have in common.
-class FileState {
- public:
-  FileState(std::string path, bool memory, bool read_only, std::size_t max_size, std::size_t checkpoint_pages)
-      : path_(std::move(path)),
-        memory_(memory),
-        read_only_(read_only),
-        max_size_(max_size),
-        checkpoint_pages_(checkpoint_pages) {}
-
-  std::string const& path() const noexcept { return path_; }
-  bool memory() const noexcept { return memory_; }
-  bool read_only() const noexcept { return read_only_; }
-  std::size_t checkpoint_pages() const noexcept { return checkpoint_pages_; }
-  std::chrono::milliseconds busy_timeout() const { return std::chrono::milliseconds(busy_timeout_.load()); }
-
-  // Opens a handle and refuses what is not ours. The first handle decides which file it is, and creates and
-  // initialises it if it has to; the others open that one or throw Error(moved).
-  enum class Role { first, sibling, reader };
-  std::unique_ptr<Handle> open(Role role);
-
-  // Whether the path still leads to the file that was opened.
-  bool is_in_place() const noexcept;
-
-  // BEGIN IMMEDIATE within the busy deadline, on the file that the path leads to. Throws Error(moved).
-  void begin_write(Handle& handle) const;
-
-  std::optional<detail::FileIdentity> identity() const;
-
-  // The longest and the strongest of all that was asked for.
-  void strengthen(std::chrono::milliseconds busy_timeout, bool full) noexcept;
-
-  std::atomic<std::int64_t> busy_timeout_{0};
-  std::atomic<bool> full_{false};
-  // Grows with every commit of this process: a read transaction that began before it is too old.
-  std::atomic<std::uint64_t> commit_sequence{0};
-  // Grows whenever the file has to be opened anew; tables prepared for another generation are prepared again.
-  std::atomic<std::uint64_t> generation{1};
-  std::atomic<std::uint64_t> commits{0};
-  std::atomic<std::uint64_t> checkpoints{0};
-
- private:
-  void check_type(detail::FileIdentity const& identity) const;
-  void initialise(Handle& handle) const;
-
-  std::string const path_;
-  bool const memory_;
-  bool const read_only_;
-  std::size_t const max_size_;
-  std::size_t const checkpoint_pages_;
-  mutable std::mutex mutex_;
-  std::optional<detail::FileIdentity> identity_;
-};
-
-// Runs operations on one handle. Completions are posted after the batch, earlier if they hold much or took
-// long.
+// Runs operations on one handle. Completions are posted when the queue is empty, earlier if they hold much or
+// took long.
 class SQLiteLane : public detail::Lane {
  public:
-  SQLiteLane(asio::any_io_executor worker, std::shared_ptr<FileState> file)
-      : Lane(std::move(worker)), file_(std::move(file)) {}
+  SQLiteLane(detail::LaneOptions options, std::shared_ptr<FileState> file)
+      : Lane(std::move(options)), file_(std::move(file)) {}
   ~SQLiteLane() override { drop_handle(); }
 
  protected:
-  void interrupt_current() noexcept override;
   void run_batch(detail::OperationList operations) noexcept override;
+  void drained() noexcept override;
 
-  virtual void run_one(detail::Operation* operation) = 0;  // throws: the operation has failed
-  virtual void end_batch() noexcept = 0;                   // ends the transaction
-  virtual void close_handle() noexcept = 0;
+  // Runs what was claimed. What it throws is the operation's failure.
+  virtual void run_one(detail::Operation* operation) = 0;
+  // Not claimed yet: true if it was put aside to be run later.
+  virtual bool put_aside(detail::Operation*) { return false; }
+  // Nothing is left to run: ends the transaction that must not wait.
+  virtual void settle() noexcept {}
+
+  // To be run before everything else.
+  void resume(detail::OperationList operations) noexcept;
 
   // True if it was opened just now.
   bool open_handle(FileState::Role role);
-  void finished(detail::Operation* operation) noexcept { finished_.push_back(operation); }
+  void finished(detail::Operation* operation) noexcept;
   void flush() noexcept;
   Handle& handle() noexcept { return *handle_; }
   bool has_handle() const noexcept { return handle_ != nullptr; }
   FileState& file() noexcept { return *file_; }
+  Clock::time_point now() const noexcept { return now_; }
   void drop_handle() noexcept;
   // A handle that had an I/O error is not to be trusted with its caches and locks.
   void distrust(std::exception_ptr const& error) noexcept;
-  bool distrusted() const noexcept { return distrusted_; }
 
  private:
+  void run_queue() noexcept;
+  void run(detail::Operation* operation) noexcept;
+
   std::shared_ptr<FileState> file_;
-  std::mutex handle_mutex_;  // the handle's existence, against interrupt_current()
   std::unique_ptr<Handle> handle_;
   std::uint64_t generation_ = 0;
   bool distrusted_ = false;
+  detail::OperationList queue_;  // of the batch that runs
   detail::OperationList finished_;
+  std::size_t finished_count_ = 0;
   std::size_t flushed_bytes_ = 0;
-  std::chrono::steady_clock::time_point flushed_at_;
+  Clock::time_point flushed_at_;
+  Clock::time_point now_;
 };
 
 class ReaderLane final : public SQLiteLane {
@@ -128,35 +90,68 @@ class ReaderLane final : public SQLiteLane {
 
  private:
   void run_one(detail::Operation* operation) override;
-  void end_batch() noexcept override;
-  void close_handle() noexcept override;
+  Clock::time_point stay_until() noexcept override;
+  bool leave() noexcept override;
 
-  std::uint64_t snapshot_ = 0;  // the commit_sequence before the transaction began
-  std::chrono::steady_clock::time_point began_;
+  bool is_current(Clock::time_point now) noexcept;
+  // What the transaction sees; it began no earlier than this was read.
+  Handle::WalMark mark_{};
+  bool marked_ = false;
+  std::uint64_t released_ = 0;
+  Clock::time_point began_;
+};
+
+// A bulk that was dropped without a commit. Made with the bulk, so that dropping it can't fail.
+class AbandonedBulk {
+ public:
+  explicit AbandonedBulk(std::uint64_t s) noexcept : scope(s) {}
+  std::uint64_t const scope;
+  AbandonedBulk* next = nullptr;
 };
 
 class WriterLane final : public SQLiteLane {
  public:
   using SQLiteLane::SQLiteLane;
+  ~WriterLane() override;
+
+  // Any thread: rolls back the bulk of that scope, if it has begun.
+  void abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept;
 
  private:
   void run_one(detail::Operation* operation) override;
-  void end_batch() noexcept override;
-  void close_handle() noexcept override;
+  bool put_aside(detail::Operation* operation) override;
+  void settle() noexcept override;
+  Clock::time_point stay_until() noexcept override;
+  bool leave() noexcept override;
 
-  void open();
+  void open(detail::Operation* operation);
+  void begin(detail::Operation* operation);
   void run_grouped(detail::Operation* operation, bool savepoint);
   void run_alone(detail::Operation* operation);
   void run_autocommit(detail::Operation* operation);
   void run_read(detail::Operation* operation);
+  void run_bulk(detail::Operation* operation);
+  void run_checkpoint(detail::Operation* operation);
+  void end_bulk() noexcept;
+  void look_after_bulk() noexcept;
+  void commit();
+  void roll_back() noexcept;
   void commit_group() noexcept;
   void fail_group(std::exception_ptr error) noexcept;
   void committed() noexcept;
-  void checkpoint() noexcept;
+  bool checkpoint() noexcept;
+  void begin_log_anew() noexcept;
 
   std::unique_ptr<Handle> sibling_;  // holds the write lock during a checkpoint
   detail::OperationList group_;      // run, to be completed by the commit
   std::size_t group_size_ = 0;
+  Clock::time_point group_began_;
+
+  std::uint64_t bulk_ = 0;        // the scope that has the transaction
+  detail::OperationList parked_;  // wait for it
+  std::atomic<AbandonedBulk*> abandoned_{nullptr};
+  std::optional<asio::steady_timer> timer_;  // wakes a pump that can't sleep on its thread
+
   bool full_ = false;
   int wal_pages_ = 0;
   int next_checkpoint_ = 0;

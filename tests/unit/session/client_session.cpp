@@ -321,6 +321,17 @@ TEST_CASE("A body that is given up closes its connection") {
   CHECK(origin.wait_for_open(0));
 }
 
+TEST_CASE("localhost and the names below it are this machine, whatever the resolver says") {
+  // RFC 6761 section 6.3
+  std::string const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+  for (std::string const host : {"localhost", "LOCALHOST", "some.name.localhost", "localhost."}) {
+    INFO(host);
+    ScriptedOrigin origin(once(answer));
+    Client client;
+    CHECK(client.get("http://" + host + ":" + std::to_string(origin.port()) + "/").body() == "ok");
+  }
+}
+
 TEST_CASE("An unknown host, a refused connection and a malformed URL are errors of their own") {
   Client client;
   CHECK(client.failure(client.session.get("http://name.invalid/")) == http_errc::resolve);

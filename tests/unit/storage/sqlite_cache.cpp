@@ -208,7 +208,7 @@ TEST_CASE("a table that is not a cache's, or another kind of cache's, is refused
 }
 
 TEST_CASE("a file or table of a newer version is refused and left as it was", "[storage]") {
-  for (std::string const change : {"pragma user_version=2", "update beast_cache_tables set version = 9"}) {
+  for (std::string const change : {"pragma user_version=99", "update beast_cache_tables set version = 9"}) {
     TempDirectory directory;
     {
       SQLiteCache cache(directory.file("demo"));

@@ -12,14 +12,15 @@
 #include <utility>
 #include <vector>
 
+#include "beast_cache/storage/bulk_commit.hpp"
+#include "beast_cache/storage/cursor.hpp"
 #include "beast_cache/storage/sqlite_connection.hpp"
 #include "beast_cache/storage/sqlite_options.hpp"
+#include "beast_cache/storage/sqlite_statistics.hpp"
+#include "beast_cache/storage/value_reader.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
-
-class SQLiteStatistics;
-
 namespace detail {
 
 // How values are stored: as they are, or sealed with what tells how to decode them.
@@ -45,11 +46,76 @@ class StoreFormat {
 // Runs on the lane: takes the value that was found for the index-th key. Throws Error(bad_value) for one that
 // can't be decoded, which is then as good as missing.
 using ValueSink = std::function<void(std::size_t index, std::string_view key, std::string_view value)>;
-// Runs on the lane: the bytes of the index-th value; a view of memory of its own, or of `buffer`.
-using ValueSource = std::function<std::string_view(std::size_t index, std::string& buffer)>;
+
+// What is to be written. The lane asks for it.
+class EntrySource {
+ public:
+  virtual std::size_t size() const noexcept = 0;
+  virtual std::string const& key(std::size_t index) const = 0;
+  // The bytes, in memory of their own or in `buffer`, which is empty; nothing if the key is to be removed.
+  virtual std::optional<std::string_view> value(std::size_t index, std::string& buffer) const = 0;
+
+ protected:
+  ~EntrySource() = default;
+};
+
+// Entries are pairs of a key and a value, or of a key and an optional value. encode(value, buffer) makes the
+// bytes.
+template <class Entry, class Encode>
+class EntriesOf final : public EntrySource {
+ public:
+  EntriesOf(std::vector<Entry> const& entries, Encode encode)
+      : entries_(entries), encode_(std::move(encode)) {}
+  std::size_t size() const noexcept override { return entries_.size(); }
+  std::string const& key(std::size_t index) const override { return entries_[index].first; }
+  std::optional<std::string_view> value(std::size_t index, std::string& buffer) const override {
+    return encoded(entries_[index].second, buffer);
+  }
+
+ private:
+  template <class T>
+  std::optional<std::string_view> encoded(T const& value, std::string& buffer) const {
+    return encode_(value, buffer);
+  }
+  template <class T>
+  std::optional<std::string_view> encoded(std::optional<T> const& value, std::string& buffer) const {
+    if (!value) return std::nullopt;
+    return encode_(*value, buffer);
+  }
+  std::vector<Entry> const& entries_;
+  Encode encode_;
+};
 
 // Sinks, sources and everything passed by reference have to live until the operation has completed: that is,
 // in the awaiting coroutine.
+
+// A bulk's transaction; rolled back with the object unless it was committed.
+class SQLiteBulk {
+ public:
+  SQLiteBulk() = default;
+  SQLiteBulk(SQLiteBulk const&) = delete;
+  SQLiteBulk& operator=(SQLiteBulk const&) = delete;
+  virtual ~SQLiteBulk() = default;
+  // The numbers and flags are those of BulkPart.
+  class Part {
+   public:
+    template <class Value>
+    Part(BulkPart<Value> const& part, EntrySource const& s)
+        : undo(part.undo),
+          enter(part.enter),
+          leave(part.leave),
+          clear(part.clear),
+          commit(part.commit),
+          source(s) {}
+    int undo, enter, leave;
+    bool clear, commit;
+    EntrySource const& source;
+  };
+  virtual asio::awaitable<void> apply(Part part) = 0;
+  virtual asio::awaitable<void> read(std::string const& key, ValueSink const& sink) = 0;
+  virtual void abandon() noexcept = 0;
+};
+
 class SQLiteStore : public std::enable_shared_from_this<SQLiteStore> {
  public:
   static std::shared_ptr<SQLiteStore> create(std::string const& filename, std::string const& table,
@@ -57,32 +123,71 @@ class SQLiteStore : public std::enable_shared_from_this<SQLiteStore> {
   virtual ~SQLiteStore() = default;
 
   virtual asio::awaitable<std::optional<std::string>> read_plain(std::string key) = 0;
+  virtual asio::awaitable<bool> read_into(std::string key, std::string& value) = 0;
+  virtual asio::awaitable<std::optional<ValueReader>> open_plain(std::string key) = 0;
   virtual asio::awaitable<void> write_plain(std::string key, std::string value) = 0;
   virtual asio::awaitable<std::optional<std::string>> pop_plain(std::string key) = 0;
 
   virtual asio::awaitable<void> read(std::vector<std::string> const& keys, ValueSink const& sink) = 0;
-  // Writes the index-th value under the index-th key, or removes that key. `clear_first` empties the table
-  // before. All of it or nothing; `alone` in a commit of its own.
-  virtual asio::awaitable<void> write(std::vector<std::string> const& keys, std::vector<bool> const& removals,
-                                      ValueSource const& source, bool clear_first, bool alone) = 0;
+  // All of it or nothing.
+  virtual asio::awaitable<void> write(EntrySource const& source) = 0;
   virtual asio::awaitable<void> pop(std::string const& key, ValueSink const& sink) = 0;
   virtual asio::awaitable<bool> contains(std::string key) = 0;
   virtual asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) = 0;
   virtual asio::awaitable<bool> remove(std::string key) = 0;
   virtual asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) = 0;
-  virtual asio::awaitable<void> clear() = 0;
+  virtual asio::awaitable<void> clear(Erase how) = 0;
   virtual asio::awaitable<std::uint64_t> size() = 0;
+  virtual asio::awaitable<VacuumProgress> vacuum(std::uint64_t budget,
+                                                 std::function<void(VacuumProgress const&)> progress) = 0;
+  // In the order of the keys.
   virtual asio::awaitable<void> page(std::optional<std::string> after, std::size_t limit,
                                      ValueSink const& sink) = 0;
   virtual asio::awaitable<std::vector<std::string>> page_keys(std::optional<std::string> after) = 0;
+  // In the order in which they lie in the file, beyond `row`, which is advanced. False at the end.
+  virtual asio::awaitable<bool> scan(std::int64_t& row, ValueSink const& sink) = 0;
+  virtual std::unique_ptr<SQLiteBulk> begin_bulk() = 0;
   virtual asio::awaitable<void> connect(ConnectionUse use,
                                         std::function<void(SQLiteConnection&)> const& job) = 0;
   virtual asio::awaitable<void> close() = 0;
 
   virtual SQLiteStatistics statistics() const = 0;
+  virtual asio::awaitable<SQLiteOptions> settings() = 0;
   virtual std::string const& filename() const noexcept = 0;
   virtual std::string const& table() const noexcept = 0;
 };
+
+// Walks a table as scan() does; make(key, value) makes an element, on the lane.
+template <class T, class Make>
+class ScanSource final : public CursorSource<T> {
+ public:
+  ScanSource(std::shared_ptr<SQLiteStore> store, Make make)
+      : store_(std::move(store)), make_(std::move(make)) {}
+
+  asio::awaitable<std::vector<T>> fetch() override {
+    std::vector<T> batch;
+    ValueSink const sink = [&](std::size_t, std::string_view key, std::string_view value) {
+      batch.push_back(make_(key, value));
+    };
+    // Only damaged values in a page do not mean the end.
+    bool more = true;
+    while (more && batch.empty()) more = co_await store_->scan(row_, sink);
+    co_return batch;
+  }
+
+ private:
+  std::shared_ptr<SQLiteStore> store_;
+  Make make_;
+  std::int64_t row_ = INT64_MIN;
+};
+
+template <class T, class Make>
+Cursor<T> scan_cursor(std::shared_ptr<SQLiteStore> store, Make make) {
+  return Cursor<T>(std::make_unique<ScanSource<T, Make>>(std::move(store), std::move(make)));
+}
+
+// Walks the keys, in their order, by the index alone.
+Cursor<std::string> key_cursor(std::shared_ptr<SQLiteStore> store);
 
 // get_connection() of the caches.
 template <class Callable, class R = std::invoke_result_t<Callable&, SQLiteConnection&>>

@@ -1,0 +1,68 @@
+#pragma once
+// How many rows the tables of caches have, kept in the catalogue so that size() need not count them. SQLite's
+// update hook tells of every row that a handle inserts or deletes, by whichever statement; the difference is
+// written with the transaction that made it.
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace sqlite {
+
+class Handle;
+
+class RowCounts {
+ public:
+  RowCounts() = default;
+  RowCounts(RowCounts const&) = delete;
+  RowCounts& operator=(RowCounts const&) = delete;
+
+  // From now on these tables are counted, the ones so far among them.
+  void watch(sqlite3* db, std::vector<std::string> const& tables);
+  std::size_t watched() const noexcept { return tables_.size(); }
+
+  // Around one of several jobs in a transaction: undo() takes back what was counted since mark().
+  void mark() noexcept;
+  void undo() noexcept;
+  // The transaction was rolled back.
+  void reset() noexcept;
+
+  // DELETE without WHERE does not tell its rows to the hook.
+  void emptied(std::string_view table) noexcept;
+  // Whatever happened, the rows have to be counted anew.
+  void lost() noexcept;
+
+  // Rows that the hook was told of, to be compared with sqlite3_total_changes.
+  std::int64_t seen() const noexcept { return seen_; }
+
+  // Before the commit.
+  void write(Handle& handle);
+
+ private:
+  struct Difference {
+    std::int64_t rows = 0;
+    enum Base { stored, empty, unknown } base = stored;
+    bool none() const noexcept { return rows == 0 && base == stored; }
+  };
+  struct Table {
+    std::string name;
+    Difference now, marked;
+  };
+
+  static void changed(void* self, int operation, char const* database, char const* table,
+                      sqlite3_int64 row) noexcept;
+
+  std::vector<Table> tables_;
+  std::int64_t seen_ = 0;
+};
+
+}  // namespace sqlite
+}  // namespace v1
+}  // namespace beast_cache

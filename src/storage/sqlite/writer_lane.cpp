@@ -1,0 +1,402 @@
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <thread>
+
+#include "storage/sqlite/lane.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace sqlite {
+namespace {
+
+using detail::Operation;
+using detail::OperationList;
+
+// Of the writes that share a transaction.
+constexpr std::size_t group_limit = 1024;
+
+Mode mode_of(Operation const& operation) noexcept {
+  return static_cast<Mode>(operation.mode());
+}
+
+}  // namespace
+
+WriterLane::~WriterLane() {
+  while (!parked_.empty()) skip(parked_.pop_front());
+  while (AbandonedBulk* const bulk = abandoned_.load()) {
+    abandoned_.store(bulk->next);
+    delete bulk;
+  }
+}
+
+void WriterLane::open(Operation* operation) {
+  set_current(operation);
+  bool const fresh = open_handle(FileState::Role::first);
+  if (fresh) {
+    sibling_.reset();
+    wal_pages_ = next_checkpoint_ = 0;
+    sqlite3_wal_hook(
+        handle().raw(),
+        [](void* self, sqlite3*, char const*, int pages) {
+          static_cast<WriterLane*>(self)->wal_pages_ = pages;
+          return SQLITE_OK;
+        },
+        this);
+  }
+  if (handle().counts().watched() != file().counted.load()) {
+    handle().counts().watch(handle().raw(), file().counted_tables());
+  }
+  if (fresh || full_ != file().full_durability()) {
+    full_ = file().full_durability();
+    handle().execute(full_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  }
+  // One that shares its transaction can't be broken off, only asked.
+  switch (mode_of(*operation)) {
+    case Mode::write:
+    case Mode::write_statement:
+    case Mode::bulk_begin:
+    case Mode::bulk_more:
+      handle().may_break_off(false);
+      break;
+    default:
+      handle().may_break_off(true);
+  }
+}
+
+void WriterLane::run_one(Operation* operation) {
+  switch (mode_of(*operation)) {
+    case Mode::barrier:
+      commit_group();
+      finished(operation);
+      return;
+    case Mode::close:
+      commit_group();
+      end_bulk();
+      sibling_.reset();
+      drop_handle();
+      finished(operation);
+      return;
+    case Mode::write:
+      run_grouped(operation, true);
+      return;
+    case Mode::write_statement:
+      run_grouped(operation, false);
+      return;
+    case Mode::write_alone:
+      run_alone(operation);
+      return;
+    case Mode::bulk_begin:
+    case Mode::bulk_more:
+    case Mode::bulk_commit:
+      run_bulk(operation);
+      return;
+    case Mode::checkpoint:
+      run_checkpoint(operation);
+      return;
+    case Mode::write_autocommit:
+    case Mode::read_autocommit:
+      run_autocommit(operation);
+      return;
+    case Mode::read:
+    case Mode::read_one:
+      run_read(operation);
+      return;
+  }
+}
+
+void WriterLane::begin(Operation* operation) {
+  commit_group();
+  open(operation);
+  file().begin_write(handle());
+}
+
+void WriterLane::commit() {
+  handle().counts().write(handle());
+  handle().statement("COMMIT").run();
+}
+
+void WriterLane::roll_back() noexcept {
+  if (!has_handle()) return;
+  handle().counts().reset();
+  if (!handle().in_transaction()) return;
+  try {
+    handle().statement("ROLLBACK").run();
+  } catch (...) {
+    drop_handle();  // which rolls back
+  }
+}
+
+void WriterLane::run_grouped(Operation* operation, bool savepoint) {
+  if (group_.empty()) {
+    // Also when a failed one left the transaction open with nothing in it.
+    begin(operation);
+    group_began_ = now();
+  }
+  handle().counts().mark();
+  if (savepoint) handle().statement("SAVEPOINT job").run();
+  operation->run(&handle());
+  if (!operation->failed()) {
+    if (savepoint) handle().statement("RELEASE job").run();
+    group_.push_back(operation);
+    if (++group_size_ >= group_limit || now() - group_began_ >= file().options().hold_time()) commit_group();
+    return;
+  }
+  handle().counts().undo();
+  if (!handle().in_transaction()) {
+    // A full disk or an I/O error made SQLite roll back the whole transaction.
+    fail_group(operation->error());
+    distrust(operation->error());
+  } else if (savepoint) {
+    try {
+      handle().statement("ROLLBACK TO job").run();
+      handle().statement("RELEASE job").run();
+    } catch (...) {
+      roll_back();
+      fail_group(std::current_exception());
+    }
+  }
+  if (group_.empty()) roll_back();
+  finished(operation);
+}
+
+void WriterLane::run_alone(Operation* operation) {
+  begin(operation);
+  operation->run(&handle());
+  set_current(nullptr);  // from here on a cancellation comes too late
+  if (!operation->failed()) {
+    try {
+      if (handle().in_transaction()) commit();
+      committed();
+    } catch (...) {
+      operation->fail(std::current_exception());
+    }
+  }
+  roll_back();
+  if (operation->failed()) distrust(operation->error());
+  finished(operation);
+}
+
+void WriterLane::run_autocommit(Operation* operation) {
+  commit_group();
+  open(operation);
+  handle().start_busy_deadline(file().busy_timeout());
+  int const changes = sqlite3_total_changes(handle().raw());
+  operation->run(&handle());
+  set_current(nullptr);
+  roll_back();
+  if (operation->failed()) distrust(operation->error());
+  if (sqlite3_total_changes(handle().raw()) != changes) committed();
+  finished(operation);
+}
+
+void WriterLane::run_read(Operation* operation) {
+  commit_group();
+  open(operation);
+  handle().start_busy_deadline(file().busy_timeout());
+  std::size_t const before = handle().bytes_read();
+  handle().statement("BEGIN").run();
+  operation->run(&handle());
+  operation->add_result(handle().bytes_read() - before);
+  set_current(nullptr);
+  if (handle().in_transaction()) handle().statement("ROLLBACK").run();
+  if (operation->failed()) distrust(operation->error());
+  finished(operation);
+}
+
+void WriterLane::commit_group() noexcept {
+  set_current(nullptr);  // a cancellation comes too late
+  if (group_.empty()) return;
+  try {
+    handle().start_busy_deadline(file().busy_timeout());
+    commit();
+  } catch (...) {
+    roll_back();
+    distrust(std::current_exception());
+    fail_group(std::current_exception());
+    return;
+  }
+  committed();
+  while (!group_.empty()) finished(group_.pop_front());
+  group_size_ = 0;
+}
+
+void WriterLane::fail_group(std::exception_ptr error) noexcept {
+  while (!group_.empty()) {
+    Operation* const operation = group_.pop_front();
+    operation->fail(error);
+    finished(operation);
+  }
+  group_size_ = 0;
+}
+
+void WriterLane::settle() noexcept {
+  commit_group();
+  look_after_bulk();
+}
+
+// --- bulks ---
+
+bool WriterLane::put_aside(Operation* operation) {
+  look_after_bulk();
+  Mode const mode = mode_of(*operation);
+  if (bulk_ == 0 || operation->scope() == bulk_ || mode == Mode::close) return false;
+  operation->note_time(now());
+  parked_.push_back(operation);
+  return true;
+}
+
+void WriterLane::run_bulk(Operation* operation) {
+  Mode const mode = mode_of(*operation);
+  if (mode == Mode::bulk_begin) {
+    begin(operation);
+    bulk_ = operation->scope();
+  } else if (bulk_ != operation->scope()) {
+    throw Error(cache_errc::closed, file().path() + ": the bulk was rolled back when the file was closed");
+  }
+  operation->run(&handle());
+  set_current(nullptr);  // from here on a cancellation comes too late
+  if (!operation->failed() && mode == Mode::bulk_commit) {
+    try {
+      commit();
+      committed();
+    } catch (...) {
+      operation->fail(std::current_exception());
+    }
+  }
+  if (operation->failed()) distrust(operation->error());
+  if (operation->failed() || mode == Mode::bulk_commit) end_bulk();
+  finished(operation);
+}
+
+void WriterLane::end_bulk() noexcept {
+  if (bulk_ == 0) return;
+  bulk_ = 0;
+  roll_back();
+  resume(std::move(parked_));
+  parked_ = OperationList();
+}
+
+void WriterLane::abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept {
+  AbandonedBulk* const node = bulk.release();
+  node->next = abandoned_.load(std::memory_order_relaxed);
+  while (!abandoned_.compare_exchange_weak(node->next, node)) {
+  }
+  wake();
+}
+
+// Rolls back one that was given up, and ends the patience of those that wait for one.
+void WriterLane::look_after_bulk() noexcept {
+  if (abandoned_.load(std::memory_order_relaxed)) {
+    AbandonedBulk* next = abandoned_.exchange(nullptr);
+    while (next) {
+      std::unique_ptr<AbandonedBulk> const given_up(next);
+      next = given_up->next;
+      if (given_up->scope == bulk_) end_bulk();
+    }
+  }
+  while (!parked_.empty() && now() - parked_.front()->noted_time() >= file().busy_timeout()) {
+    Operation* const operation = parked_.pop_front();
+    if (!operation->claim()) {
+      skip(operation);
+      continue;
+    }
+    if (mode_of(*operation) != Mode::barrier) {
+      operation->fail(std::make_exception_ptr(
+          Error(cache_errc::busy, file().path() + ": a bulk_commit of this process is being written")));
+    }
+    finished(operation);
+  }
+}
+
+detail::Lane::Clock::time_point WriterLane::stay_until() noexcept {
+  if (parked_.empty()) return Clock::time_point::min();
+  return parked_.front()->noted_time() + file().busy_timeout();
+}
+
+bool WriterLane::leave() noexcept {
+  if (parked_.empty()) return true;
+  if (options().owns_thread) return false;
+  try {
+    if (!timer_) timer_.emplace(options().worker);
+    timer_->expires_at(stay_until());
+    std::weak_ptr<Lane> const weak = weak_from_this();
+    timer_->async_wait([weak](error_code ec) {
+      if (auto const lane = std::static_pointer_cast<WriterLane>(weak.lock()); lane && !ec) lane->wake();
+    });
+  } catch (...) {
+    // Then the next operation finds them.
+  }
+  return true;
+}
+
+// --- the write-ahead log ---
+
+void WriterLane::committed() noexcept {
+  ++file().commits;
+  if (file().memory()) return;
+  int const threshold = static_cast<int>(file().options().checkpoint_pages());
+  if (wal_pages_ < threshold) next_checkpoint_ = threshold;
+  if (wal_pages_ < next_checkpoint_) return;
+  bool const complete = checkpoint();
+  next_checkpoint_ = wal_pages_ + std::max(1, threshold / 4);
+  std::size_t const size = static_cast<std::size_t>(wal_pages_) * (file().options().page_size() + 24);
+  // Half of it: what is written between two attempts has to have room as well.
+  if (complete && size > file().options().wal_limit() / 2) begin_log_anew();
+}
+
+// Before 3.51.3 a checkpoint during which another connection commits may leave pages behind and corrupt the
+// file. So no one else commits meanwhile: a second handle holds the write lock. True if all was moved.
+bool WriterLane::checkpoint() noexcept {
+  int log = -1, moved = -1;
+  try {
+    if (!sibling_) {
+      sibling_ = file().open(FileState::Role::sibling);
+      sibling_->disown();
+    }
+    sibling_->start_busy_deadline(std::chrono::milliseconds(0));
+    sibling_->statement("BEGIN IMMEDIATE").run();
+  } catch (...) {
+    return false;  // another process is writing: with one of the next commits, then
+  }
+  if (sqlite3_wal_checkpoint_v2(handle().raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved) ==
+      SQLITE_OK) {
+    ++file().checkpoints;
+  }
+  try {
+    sibling_->statement("ROLLBACK").run();
+  } catch (...) {
+    sibling_.reset();
+  }
+  // Readers that begin now read from the file alone.
+  ++file().release_readers;
+  return log >= 0 && log == moved;
+}
+
+void WriterLane::run_checkpoint(Operation* operation) {
+  commit_group();
+  open(operation);
+  operation->run(&handle());
+  if (!file().memory() && checkpoint()) begin_log_anew();
+  finished(operation);
+}
+
+// After everything was moved the next commit begins the log anew, unless someone still reads from it. Under
+// constant reading there is always one; so for once the writers wait until those have left.
+void WriterLane::begin_log_anew() noexcept {
+  try {
+    sibling_->start_busy_deadline(std::chrono::milliseconds(0));
+    sibling_->statement("BEGIN IMMEDIATE").run();
+    auto const deadline = Clock::now() + std::max<Clock::duration>(5 * file().options().hold_time(),
+                                                                   std::chrono::milliseconds(10));
+    while (!handle().wal_is_unread() && Clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    sibling_->statement("ROLLBACK").run();
+  } catch (...) {
+    sibling_.reset();
+  }
+}
+
+}  // namespace sqlite
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,152 @@
+#include "storage/sqlite_maintenance.hpp"
+
+#include <algorithm>
+
+// Jobs refer to the coroutine's locals: it does not go before its job.
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+using sqlite::Handle;
+using sqlite::Kind;
+using sqlite::Mode;
+
+asio::awaitable<std::uint64_t> read_size(DatabasePtr database, TablePtr table) {
+  auto ask = [&](Handle& handle) { return table->stored_size(handle); };
+  std::optional<std::uint64_t> size = co_await database->run(table, Kind(Mode::read_one), ask);
+  if (size) co_return *size;
+  // The user's own statements went over the table: it has to be counted once.
+  if (database->options().read_only()) {
+    auto count = [&](Handle& handle) { return table->count(handle); };
+    co_return co_await database->run(table, Kind(Mode::read), count);
+  }
+  auto recount = [&](Handle& handle) { return table->recount(handle); };
+  co_return co_await database->run(table, Kind(Mode::write_alone), recount);
+}
+
+asio::awaitable<VacuumProgress> vacuum_in_slices(DatabasePtr database, TablePtr table, std::uint64_t budget,
+                                                 std::function<void(VacuumProgress const&)> progress) {
+  // As many as can be moved in some milliseconds, during which other writers wait.
+  constexpr std::int64_t slice = 256;
+  VacuumProgress done;
+  bool more = true;
+  while (more) {
+    std::int64_t freed = 0, left = 0, page_size = 0;
+    std::uint64_t const rest = budget - std::min(budget, done.freed);
+    auto step = [&](Handle& handle) {
+      page_size = handle.query_integer("PRAGMA page_size");
+      std::int64_t const before = handle.query_integer("PRAGMA freelist_count");
+      std::int64_t const wanted =
+          std::min<std::int64_t>(slice, static_cast<std::int64_t>(std::min<std::uint64_t>(
+                                            rest / static_cast<std::uint64_t>(page_size), INT64_MAX)));
+      if (before != 0 && wanted != 0) {
+        handle.execute("PRAGMA incremental_vacuum(" + std::to_string(wanted) + ")");
+      }
+      left = handle.query_integer("PRAGMA freelist_count");
+      freed = before - left;
+    };
+    co_await database->run(table, Kind(Mode::write_alone), step);
+    done.freed += static_cast<std::uint64_t>(freed * page_size);
+    done.left = static_cast<std::uint64_t>(left * page_size);
+    more = freed > 0 && left > 0;
+    if (freed > 0 && progress) progress(done);
+  }
+  if (done.freed != 0) {
+    // The file gets shorter when the log is moved into it.
+    auto nothing = [](Handle&) {};
+    co_await database->run(table, Kind(Mode::checkpoint), nothing);
+  }
+  co_return done;
+}
+
+asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
+  auto rewrite = [&](Handle& handle) {
+    handle.execute("PRAGMA secure_delete=ON");
+    try {
+      database->begin_write(handle);
+      table->clear(handle);
+      handle.counts().write(handle);
+      handle.execute("COMMIT");
+      handle.execute("VACUUM; PRAGMA journal_size_limit=0");
+    } catch (...) {
+      if (handle.in_transaction()) handle.execute("ROLLBACK");
+      handle.execute("PRAGMA secure_delete=OFF");
+      throw;
+    }
+    handle.execute("PRAGMA secure_delete=OFF");
+  };
+  co_await database->run(table, Kind(Mode::write_autocommit), rewrite);
+  auto nothing = [](Handle&) {};
+  co_await database->run(table, Kind(Mode::checkpoint), nothing);
+  // The next commit begins the log anew and cuts it to its own length.
+  std::string const limit = std::to_string(database->options().wal_limit());
+  auto cut = [&](Handle& handle) {
+    handle.execute("UPDATE beast_cache_tables SET version = version");
+    handle.execute("PRAGMA journal_size_limit=" + limit);
+  };
+  co_await database->run(table, Kind(Mode::write_autocommit), cut);
+  co_await database->run(table, Kind(Mode::checkpoint), nothing);
+}
+
+asio::awaitable<SQLiteOptions> read_settings(DatabasePtr database, TablePtr table) {
+  SQLiteOptions settings = database->options();
+  settings.secret_key(std::string()).salt(std::string());
+  settings.busy_timeout(database->busy_timeout());
+  settings.durability(database->full_durability() ? Durability::full : Durability::normal);
+  settings.readers(std::max<std::size_t>(1, database->readers()));
+  auto ask = [&](Handle& handle) {
+    auto const value = [&](char const* name) {
+      return static_cast<std::size_t>(std::max<std::int64_t>(0, handle.query_integer(name)));
+    };
+    std::size_t const page_size = value("PRAGMA page_size");
+    settings.page_size(page_size);
+    settings.mmap_size(value("PRAGMA mmap_size"));
+    // In KiB if negative, else in pages.
+    std::int64_t const cache = handle.query_integer("PRAGMA cache_size");
+    settings.cache_size(std::max<std::size_t>(1, cache < 0 ? static_cast<std::size_t>(-cache) * 1024
+                                                           : static_cast<std::size_t>(cache) * page_size));
+  };
+  co_await database->run(table, Kind(Mode::read), ask);
+  co_return settings;
+}
+
+asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, ConnectionUse use,
+                                        std::function<void(SQLiteConnection&)> const& work) {
+  auto run = [&](Handle& handle) {
+    SQLiteConnection connection(handle.raw());
+    work(connection);
+  };
+  // Rows that a statement removed without a word have to be counted anew.
+  auto write = [&](Handle& handle) {
+    std::int64_t const seen = handle.counts().seen();
+    std::int64_t const changes = sqlite3_total_changes64(handle.raw());
+    run(handle);
+    if (sqlite3_total_changes64(handle.raw()) - changes != handle.counts().seen() - seen) {
+      handle.counts().lost();
+    }
+  };
+  // Outside a transaction the number can't be stored with the change: it is forgotten before.
+  auto write_autocommit = [&](Handle& handle) {
+    table->forget_size(handle);
+    run(handle);
+  };
+  switch (use) {
+    case ConnectionUse::read:
+      co_await database->run(table, Kind(Mode::read), run);
+      break;
+    case ConnectionUse::read_autocommit:
+      co_await database->run(table, Kind(Mode::read_autocommit), run);
+      break;
+    case ConnectionUse::write:
+      co_await database->run(table, Kind(Mode::write_alone), write);
+      break;
+    case ConnectionUse::write_autocommit:
+      co_await database->run(table, Kind(Mode::write_autocommit), write_autocommit);
+      break;
+  }
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
