@@ -260,6 +260,17 @@ bool combines(StoredView const& stored, unsigned status, http::fields const& res
   return detail::iequals(coding(stored.headers()), coding(response));
 }
 
+http::fields combined_fields(http::fields const& stored, http::fields const& part, ByteParts const& parts,
+                             Options const& options, TimePoint response_time) {
+  auto head = freshened(stored, part, options, response_time);
+  if (parts.is_whole()) return whole_fields(head, *parts.complete());
+  if (parts.ranges().empty()) return head;
+  auto const& first = parts.ranges().front();
+  head.set(http::field::content_range, ContentRange(first, parts.complete()).str());
+  head.set(http::field::content_length, std::to_string(first.size()));
+  return head;
+}
+
 bool is_storable_part(http::fields const& response) noexcept {
   auto const range = content_range(response);
   // The century of a year of two digits does not matter: the dates are of one message.

@@ -13,7 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/policy/options.hpp"
 #include "beast_cache/policy/views.hpp"
 
 namespace beast_cache {
@@ -192,6 +194,15 @@ http::fields whole_fields(http::fields const& stored, std::uint64_t complete);
 /// same strong validator, and what they say of size and encoding agrees. Source: RFC 9111 section 3.4.
 bool combines(StoredView const& stored, unsigned status, http::fields const& response,
               TimePoint response_time) noexcept;
+
+/// The head that is stored after a part that `combines` came in: its fields replace the stored ones as a
+/// 304's do, and Content-Range and Content-Length say what is held now. The status is 200 once
+/// `parts.is_whole()`, else 206.
+///
+/// @param parts what is held, the new part included; of several ranges Content-Range names the first.
+/// Errors: throws only what memory throws. Source: RFC 9111 section 3.4; RFC 9110 section 15.3.7.3.
+http::fields combined_fields(http::fields const& stored, http::fields const& part, ByteParts const& parts,
+                             Options const& options, TimePoint response_time);
 
 /// Whether a 206 can be kept as a part: one range, with a strong validator to combine it by.
 /// Source: RFC 9111 section 3.3.

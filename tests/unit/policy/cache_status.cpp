@@ -93,6 +93,12 @@ TEST_CASE("a decision says in Cache-Status what it did and why") {
             .str() == "beast_cache; fwd=stale; detail=\"invalidated\"");
   CHECK(CacheStatus{policy::evaluate(RequestView{http::verb::post, none}, &marked, policy::Options{}, at(1))}
             .str() == "beast_cache; fwd=method");
+  // RFC 9211 section 2.2: what is stored holds a part of what is asked for.
+  auto const part = fields("Cache-Control: max-age=60|Content-Range: bytes 2-4/9");
+  StoredView const stored_part{206, part, t0, t0};
+  auto const all = RequestView{http::verb::get, none}.makes_answers(true);
+  CHECK(CacheStatus{policy::evaluate(all, &stored_part, policy::Options{}, at(1))}.str() ==
+        "beast_cache; fwd=partial");
 }
 
 TEST_CASE("what became of a forwarded request is added") {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "beast_cache/policy/cache_status.hpp"
+#include "beast_cache/policy/explain.hpp"
 #include "beast_cache/policy/strategy.hpp"
 #include "table.hpp"
 
@@ -250,6 +251,102 @@ TEST_CASE("what is stored can be judged afterwards, and nothing of the connectio
     }
   }
   CHECK(stored_count > 1000);
+}
+
+TEST_CASE("with answers of its own a cache keeps the same rules, and says nothing that is not stored") {
+  Generator g{9110};
+  int served = 0, not_modified = 0, parts = 0, unsatisfiable = 0;
+  for (int i = 0; i < 25'000; ++i) {
+    auto request = g.request();
+    if (g.one_in(2)) {
+      request.insert("Range", g.any<std::string>(
+                                  {"bytes=0-4", "bytes=5-", "bytes=-3", "bytes=99-", "bytes=x", "a=0-1"}));
+    }
+    if (g.one_in(3)) {
+      request.insert("If-None-Match", g.any<std::string>({"\"a\"", "W/\"a\"", "*", "\"b\", \"a\"", "a", ""}));
+    }
+    if (g.one_in(4)) request.insert("If-Modified-Since", g.date());
+    if (g.one_in(4)) request.insert("If-Range", g.any<std::string>({"\"a\"", "W/\"a\"", "\"b\"", "x"}));
+    if (g.one_in(20)) request.insert("If-Match", "\"a\"");
+    auto response = g.response();
+    if (g.one_in(3))
+      response.set("Content-Range", g.any<std::string>({"bytes 0-9/10", "bytes 3-7/10", "bytes 0-4/*", "x"}));
+    if (g.one_in(2)) response.insert("Content-Type", "text/plain");
+    if (g.one_in(3))
+      response.insert("CDN-Cache-Control",
+                      g.any<std::string>({"max-age=60", "no-store", "", "X", "private"}));
+    auto const options = g.options();
+    StoredView view{g.status(), response, g.time(), g.time()};
+    auto const nominated = policy::nominated_fields(response, request);
+    view.vary_request_headers(nominated).invalidated(g.one_in(10)).body_size(10);
+    auto const method = g.one_in(10) ? http::verb::head : http::verb::get;
+    auto const now = g.time();
+    auto const asked = RequestView{method, request}.makes_answers(true);
+    auto const d = policy::evaluate(asked, &view, options, now);
+    INFO("case " << i << ": " << text(request) << " / " << view.status() << ' ' << text(response));
+
+    // What is explained is what is decided.
+    auto const e = policy::explain(asked, &view, options, now);
+    REQUIRE(e.decision().action() == d.action());
+    REQUIRE(e.decision().reason() == d.reason());
+    REQUIRE(e.decision().answer().kind() == d.answer().kind());
+    REQUIRE(e.decision().may_serve_stale_on_error() == d.may_serve_stale_on_error());
+    REQUIRE_FALSE(e.steps().empty());
+    if (d.reason() == Reason::fresh) {
+      for (auto const& step : e.steps()) REQUIRE(step.outcome());
+    }
+
+    if (!serves(d) && !d.may_serve_stale_on_error()) continue;
+    served += serves(d);
+    REQUIRE(d.age() >= seconds{0});
+    auto const& answer = d.answer();
+    REQUIRE(answer.kind() != policy::Answer::Kind::missing);
+    REQUIRE_FALSE(view.invalidated());
+    REQUIRE(request.count("If-Match") == 0);
+    bool const targeted =
+        options.shared() &&
+        plainly_says(fields("Cache-Control: " + std::string(response["CDN-Cache-Control"])), "max-age=60");
+    if (!targeted && text(response).find('"') == std::string::npos) {
+      REQUIRE((!plainly_says(response, "no-store") || plainly_says(response, "must-understand")));
+      REQUIRE_FALSE(plainly_says(response, "no-cache"));
+    }
+    if (options.shared() && !targeted) REQUIRE_FALSE(plainly_says(response, "private"));
+    if (options.shared() && response["CDN-Cache-Control"] == "no-store") REQUIRE_FALSE(serves(d));
+
+    http::fields head;
+    switch (answer.kind()) {
+      case policy::Answer::Kind::not_modified:
+        ++not_modified;
+        REQUIRE((view.status() >= 200 && view.status() < 300));
+        REQUIRE(request.count("If-None-Match") + request.count("If-Modified-Since") != 0);
+        head = policy::not_modified_fields(response);
+        REQUIRE(head.count("Content-Type") == 0);
+        break;
+      case policy::Answer::Kind::part:
+        ++parts;
+        REQUIRE(method == http::verb::get);
+        REQUIRE((view.status() == 200 || view.status() == 206));
+        REQUIRE(answer.range().last() < answer.complete());
+        head = policy::partial_fields(response, answer.range(), answer.complete());
+        break;
+      case policy::Answer::Kind::unsatisfiable:
+        ++unsatisfiable;
+        head = policy::unsatisfiable_fields(response, answer.complete());
+        break;
+      default:
+        continue;
+    }
+    // Every field that is served is a stored one, but for the two that describe the part.
+    for (auto const& f : head) {
+      if (f.name() == http::field::content_range || f.name() == http::field::content_length) continue;
+      REQUIRE(head.count(f.name_string()) == response.count(f.name_string()));
+      REQUIRE(response[f.name_string()] == head[f.name_string()]);
+    }
+  }
+  CHECK(served > 300);
+  CHECK(not_modified > 100);
+  CHECK(parts > 50);
+  CHECK(unsatisfiable > 20);
 }
 
 TEST_CASE("what is once stale does not become fresh by waiting") {

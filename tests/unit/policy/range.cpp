@@ -422,6 +422,20 @@ TEST_CASE("parts are combined by a strong validator only") {
   }
 }
 
+TEST_CASE("the head of combined parts says what is held") {
+  auto const stored =
+      fields("Date: @0|ETag: \"a\"|Age: 5|A: 1|Content-Range: bytes 0-4/10|Content-Length: 5");
+  auto const next = fields("Date: @5|ETag: \"a\"|A: 2|Content-Range: bytes 7-9/10|Content-Length: 3");
+  ByteParts parts(10);
+  parts.add({0, 4});
+  parts.add({7, 9});
+  CHECK(text(policy::combined_fields(stored, next, parts, {}, at(5))) ==
+        text(fields("Date: @5|ETag: \"a\"|A: 2|Content-Range: bytes 0-4/10|Content-Length: 5")));
+  parts.add({5, 6});
+  CHECK(text(policy::combined_fields(stored, next, parts, {}, at(5))) ==
+        text(fields("Date: @5|ETag: \"a\"|A: 2|Content-Length: 10")));
+}
+
 TEST_CASE("a part is stored where it can be combined later") {
   auto const request = fields("Range: bytes=0-4");
   auto const asked = RequestView{http::verb::get, request}.makes_answers(true);
