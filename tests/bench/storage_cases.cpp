@@ -230,13 +230,22 @@ void Cases::memory() {
 }
 
 void Cases::curves() {
+  auto const make = files_.make(entries_, KiB);
+  Arguments const fewer_writes = ours_.with("writes", 9600);
   for (std::size_t in_flight = 1; in_flight <= 256; in_flight *= 2) {
+    auto const x = static_cast<double>(in_flight);
     suite_.curves.push_back({"reads against operations in flight",
                              "SQLiteCache",
-                             static_cast<double>(in_flight),
+                             x,
                              {"", "ours-read", ours_.with("in-flight", in_flight)},
                              "rate",
-                             files_.make(entries_, KiB)});
+                             make});
+    suite_.curves.push_back({"writes against operations in flight",
+                             "SQLiteCache",
+                             x,
+                             {"", "ours-write", fewer_writes.with("in-flight", in_flight)},
+                             "rate",
+                             make});
   }
   for (std::size_t const count : {entries_ / 10, entries_, entries_ * 10}) {
     auto const x = static_cast<double>(count);
