@@ -18,6 +18,7 @@ int run(int argc, char** argv) {
   suite.variants["fill"] = fill;
   add_read_variants(suite.variants);
   add_latency_variants(suite.variants);
+  add_stream_variants(suite.variants);
   add_write_variants(suite.variants);
   add_mixed_variants(suite.variants);
   add_scan_variants(suite.variants);

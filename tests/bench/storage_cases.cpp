@@ -22,6 +22,7 @@ class Cases {
   void reads();
   void big_reads();
   void single_reads();
+  void streams();
   void contains();
   void writes();
   void bulks();
@@ -65,7 +66,9 @@ void Cases::big_reads() {
     Contestant const mine{"read of " + text + " 64 in flight", "ours-read",
                           files_.ours(fewer, size).with("in-flight", 64)};
     Contestant const each{"raw committing per read of " + text, "raw-read", files_.raw(fewer, size)};
-    add({mine, each},
+    Contestant const into{"read_into of " + text + " 64 in flight", "ours-read",
+                          mine.arguments.with("into", 1)};
+    add({mine, into, each},
         {ratio(mine.name + " / raw committing per read", mine.name, each.name, Goal::at_least(goal))});
     suite_.cases.back().prepare = files_.make(fewer, size);
   }
@@ -78,6 +81,12 @@ void Cases::single_reads() {
   add({pinned, raw_pinned}, {ratio("read one at a time, pinned to one CPU / raw committing per read",
                                    pinned.name, raw_pinned.name, Goal::at_least(0.65))});
 
+  Contestant const inlined{"inline read one at a time", "ours-read",
+                           ours_.with("in-flight", 1).with("inline", 1)};
+  Contestant const raw_free{"raw committing per read, free", "raw-read", raw_};
+  add({inlined, raw_free}, {ratio("inline policy, one at a time / raw committing per read", inlined.name,
+                                  raw_free.name, Goal::at_least(0.95))});
+
   Contestant const free{"read one at a time, free", "ours-latency", ours_};
   Contestant const posts{"one post each way", "post-latency", raw_};
   add({free, posts}, {ratio("read one at a time, free, p50 / p50 of one post each way", free.name, posts.name,
@@ -85,6 +94,15 @@ void Cases::single_reads() {
                       plain("read one at a time: p50", "us", free.name, "p50"),
                       plain("read one at a time: p99", "us", free.name, "p99"),
                       plain("one post each way: p50", "us", posts.name, "p50")});
+}
+
+void Cases::streams() {
+  std::size_t const size = KiB * KiB, fewer = std::max<std::size_t>(1, entries_ / KiB);
+  Contestant const mine{"1 MiB in pieces", "ours-stream", files_.ours(fewer, size)};
+  Contestant const blobs{"raw blob reads of 1 MiB", "raw-blob", files_.raw(fewer, size)};
+  add({mine, blobs}, {ratio("1 MiB value streamed in chunks / raw blob reads", mine.name, blobs.name,
+                            Goal::at_least(0.85))});
+  suite_.cases.back().prepare = files_.make(fewer, size);
 }
 
 void Cases::contains() {
@@ -271,6 +289,7 @@ void add_storage_cases(Suite& suite, Files const& files, std::size_t entries) {
   cases.reads();
   cases.big_reads();
   cases.single_reads();
+  cases.streams();
   cases.contains();
   cases.writes();
   cases.bulks();

@@ -19,6 +19,7 @@ using beast_cache::SQLiteOptions;
 inline SQLiteCache open_cache(Arguments const& arguments) {
   SQLiteOptions options;
   if (arguments.text("durability", "normal") == "full") options.durability(beast_cache::Durability::full);
+  options.inline_reads(arguments.has("inline"));
   return SQLiteCache(arguments.text("file"), "cache", options);
 }
 

@@ -31,6 +31,7 @@ class RawStatement {
     auto const* const data = static_cast<char const*>(sqlite3_column_blob(statement_, column));
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
   }
+  sqlite3_int64 integer(int column) const { return sqlite3_column_int64(statement_, column); }
   void reset() { sqlite3_reset(statement_); }
   /// Steps to the end and resets.
   void run();

@@ -25,6 +25,14 @@ asio::awaitable<void> read_loop(SQLiteCache* cache, Keys* keys, Meter* meter, st
   }
 }
 
+asio::awaitable<void> read_into_loop(SQLiteCache* cache, Keys* keys, Meter* meter, std::size_t size) {
+  std::string value;
+  while (meter->next()) {
+    bool const found = co_await cache->read_into(keys->next(), value);
+    check(found && value.size() == size);
+  }
+}
+
 asio::awaitable<void> contains_loop(SQLiteCache* cache, Keys* keys, Meter* meter) {
   while (meter->next()) {
     bool const found = co_await cache->contains(keys->next());
@@ -45,7 +53,8 @@ Figures ours_read(Arguments const& arguments) {
   Meter meter = read_meter(arguments);
   asio::io_context io;
   for (std::size_t i = 0; i < arguments.number("in-flight"); ++i) {
-    spawn(io, read_loop(&cache, &keys, &meter, arguments.number("value-size")));
+    auto const loop = arguments.has("into") ? read_into_loop : read_loop;
+    spawn(io, loop(&cache, &keys, &meter, arguments.number("value-size")));
   }
   io.run();
   return {{"rate", meter.rate()}};

@@ -9,6 +9,8 @@ namespace bench {
 void add_read_variants(Variants& variants);
 /// How long single operations take.
 void add_latency_variants(Variants& variants);
+/// Values in pieces.
+void add_stream_variants(Variants& variants);
 /// Writes and bulks.
 void add_write_variants(Variants& variants);
 /// Reads and writes at once.
