@@ -1,6 +1,7 @@
 #include "detail/offload.hpp"
 
 #include <algorithm>
+#include <boost/asio/defer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <thread>
@@ -81,9 +82,60 @@ class CancelledCompletion {
   Operation* operation_;
 };
 
+// Looks for one operation on the caller's executor, again and again between that one's other handlers. For a
+// caller that does one quick operation after another, falling asleep and being woken takes several times as
+// long as the operation.
+class Poller {
+ public:
+  explicit Poller(Operation* operation) noexcept : operation_(operation) {}
+  Poller(Poller&& other) noexcept
+      : operation_(std::exchange(other.operation_, nullptr)), until_(other.until_) {}
+  Poller(Poller const&) = delete;
+  Poller& operator=(Poller const&) = delete;
+
+  ~Poller() {
+    if (!operation_) return;
+    // The context goes down. What is ready is the poller's to give up.
+    if (!operation_->stop_polling()) operation_->abandon();
+    operation_->release();
+  }
+
+  void operator()() {
+    OperationService& service = operation_->service_;
+    if (operation_->state_.load() == Operation::cancelled) {
+      std::exchange(operation_, nullptr)->release();
+      return;
+    }
+    if (operation_->delivery_.load() != Operation::ready) {
+      auto const now = Lane::Clock::now();
+      if (until_ == Lane::Clock::time_point()) until_ = now + operation_->poll_time_;
+      if (now < until_) {
+        asio::any_io_executor const executor(operation_->executor_);
+        asio::defer(executor, std::move(*this));
+        return;
+      }
+      if (operation_->stop_polling()) {
+        service.polled(false);
+        std::exchange(operation_, nullptr)->release();
+        return;
+      }
+    }
+    service.polled(true);
+    Operation* const operation = std::exchange(operation_, nullptr);
+    service.taken(1, operation->weight_ + operation->result_weight_);
+    operation->release();
+    operation->complete();
+  }
+
+ private:
+  Operation* operation_;
+  Lane::Clock::time_point until_;
+};
+
 Operation::Operation(OperationKind const& kind, asio::any_io_executor const& executor)
     : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
       service_(asio::use_service<OperationService>(asio::query(executor, asio::execution::context))),
+      quick_(kind.quick),
       mode_(kind.mode),
       scope_(kind.scope),
       weight_(kind.weight) {}
@@ -110,6 +162,7 @@ void Operation::put_off() noexcept {
 void OperationService::submit(Operation* operation) noexcept {
   // Once it is linked the operation may be cancelled by another thread, complete, and let go of the lane.
   auto const lane = operation->lane_->shared_from_this();
+  bool poll = false;
   {
     std::lock_guard lock(mutex_);
     operation->service_next_ = first_;
@@ -121,8 +174,40 @@ void OperationService::submit(Operation* operation) noexcept {
       return;
     }
     admit(operation);
+    poll = is_worth_polling(*operation);
+    if (poll) {
+      operation->references_.fetch_add(1, std::memory_order_relaxed);
+      operation->delivery_.store(Operation::polled, std::memory_order_relaxed);
+      operation->poll_time_ = lane->options().spin;
+    }
   }
+  if (!poll) {
+    lane->enqueue(operation);
+    return;
+  }
+  Poller poller(operation);
+  asio::any_io_executor const executor(operation->executor_);
   lane->enqueue(operation);
+  try {
+    asio::defer(executor, std::move(poller));
+  } catch (...) {
+    // Then it is posted.
+  }
+}
+
+bool OperationService::is_worth_polling(Operation const& operation) noexcept {
+  if (operations_ != 1 || !operation.quick_ || operation.lane_->options().spin.count() == 0) return false;
+  unsigned const skip = polls_to_skip_.load(std::memory_order_relaxed);
+  if (skip == 0) return true;
+  polls_to_skip_.store(skip - 1, std::memory_order_relaxed);
+  return false;
+}
+
+void OperationService::polled(bool success) noexcept {
+  unsigned const failures =
+      success ? 0 : std::min(10u, failed_polls_.load(std::memory_order_relaxed) + 1);
+  failed_polls_.store(failures, std::memory_order_relaxed);
+  if (failures != 0) polls_to_skip_.store(1u << failures, std::memory_order_relaxed);
 }
 
 bool OperationService::has_room(Operation const& operation) const noexcept {
@@ -154,8 +239,9 @@ void OperationService::admit_waiting() noexcept {
     if (!has_room(*operation)) return;
     waiting_.pop_front();
     admit(operation);
-    // Whoever cancels it now has to come past the mutex before it may complete.
-    operation->lane_->enqueue(operation);
+    // Whoever cancels it now has to come past the mutex before it may complete; not so the lane.
+    auto const lane = operation->lane_->shared_from_this();
+    lane->enqueue(operation);
   }
 }
 
@@ -239,7 +325,7 @@ void OperationService::finish(OperationList operations) noexcept {
 
 void OperationService::finish_batch(OperationList operations) noexcept {
   OperationList finished;
-  std::size_t count = 0, bytes = 0, result_bytes = 0;
+  std::size_t count = 0, bytes = 0;
   {
     std::lock_guard lock(mutex_);
     while (!operations.empty()) {
@@ -250,9 +336,12 @@ void OperationService::finish_batch(OperationList operations) noexcept {
         bury(operation);
       } else {
         unlink(operation);
+        std::size_t const weight = operation->weight_ + operation->result_weight_;
+        bytes_ += operation->result_weight_;
+        untaken_bytes_.fetch_add(weight, std::memory_order_relaxed);
+        if (operation->deliver_to_poller()) continue;  // and gone
         ++count;
-        bytes += operation->weight_ + operation->result_weight_;
-        result_bytes += operation->result_weight_;
+        bytes += weight;
         finished.push_back(operation);
       }
     }
@@ -260,11 +349,10 @@ void OperationService::finish_batch(OperationList operations) noexcept {
       changed_.notify_all();
       return;
     }
-    bytes_ += result_bytes;
+    if (finished.empty()) return;
     ++posting_;
   }
   // Outside the mutex: the thread that this wakes takes it first of all.
-  untaken_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   asio::any_io_executor const executor(finished.front()->executor_);
   asio::post(executor, CompletionBatch(std::move(finished), count, bytes));
   --posting_;  // the service may be gone now
@@ -314,8 +402,8 @@ void Lane::submit(Operation* operation) {
   operation->service_.submit(operation);
 }
 
+// Once queued the operation may complete and let go of the lane: the caller holds it.
 void Lane::enqueue(Operation* operation) noexcept {
-  auto const self = shared_from_this();  // once queued, the operation may complete and let go of the lane
   Operation* head = head_.load(std::memory_order_relaxed);
   do operation->next_ = head;
   while (!head_.compare_exchange_weak(head, operation));
@@ -449,8 +537,10 @@ thread_local WakeScope* WakeScope::current_ = nullptr;
 }
 
 bool WakeScope::add(Lane& lane) noexcept {
-  // A handler that computes for long must not keep the others' operations from being run.
-  if (Lane::Clock::now() - began_ > std::chrono::microseconds(100)) return false;
+  // A handler that computes for long must not keep the others' operations from being run. (To look at the clock
+  // is not for nothing either.)
+  if (++added_ % 8 == 0 && Lane::Clock::now() - began_ > std::chrono::microseconds(100)) late_ = true;
+  if (late_) return false;
   for (std::size_t i = 0; i < size_; ++i) {
     if (lanes_[i].get() == &lane) return true;
   }

@@ -55,6 +55,7 @@ class OperationKind {
   int mode = 0;
   std::uint64_t scope = 0;
   std::size_t weight = 0;  // bytes that the job holds
+  bool quick = false;      // done in some microseconds, as a rule
 };
 
 // A list of operations, linked through Operation::next_; empty after the move.
@@ -147,8 +148,21 @@ class Operation {
   friend class OperationService;
   friend class CompletionBatch;
   friend class CancelledCompletion;
+  friend class Poller;
 
   enum State { queued, running, cancelled };
+  enum Delivery { by_post, polled, ready };
+
+  // Lane: true if the caller looks for the operation by itself, and finds it now.
+  bool deliver_to_poller() noexcept {
+    int expected = polled;
+    return delivery_.compare_exchange_strong(expected, ready);
+  }
+  // Poller: true if it is to be posted from now on.
+  bool stop_polling() noexcept {
+    int expected = polled;
+    return delivery_.compare_exchange_strong(expected, by_post);
+  }
 
   asio::any_io_executor executor_;  // tracked: a work guard for the caller's context
   OperationService& service_;
@@ -157,14 +171,17 @@ class Operation {
   Operation* service_next_ = nullptr;
   Operation* service_previous_ = nullptr;
   std::atomic<int> state_{queued};
-  std::atomic<int> references_{2};  // the lane's and the completion's
+  std::atomic<int> references_{2};  // the lane's and the completion's, and that of a poller
+  std::atomic<int> delivery_{by_post};
   std::atomic<bool> cancel_requested_{false};
   bool admitted_ = false;  // counted by the service; guarded by its mutex
+  bool quick_;
   int mode_;
   std::uint64_t scope_;
   std::size_t weight_;             // bytes of the arguments
   std::size_t result_weight_ = 0;  // and of the result
   std::chrono::steady_clock::time_point noted_time_;
+  std::chrono::microseconds poll_time_{};
 };
 
 // Belongs to the execution context of the callers and owns their outstanding operations, so that the context
@@ -190,6 +207,9 @@ class OperationService final : public asio::execution_context::service {
   bool congested(Lane const& lane) const noexcept;
   void put_off(Operation* operation) noexcept;
 
+  // How a poller fared.
+  void polled(bool success) noexcept;
+
   // The context has taken that many operations with that many bytes.
   void taken(std::size_t operations, std::size_t bytes) noexcept;
 
@@ -200,6 +220,7 @@ class OperationService final : public asio::execution_context::service {
   void bury(Operation* operation) noexcept;
   void forget(Operation* operation) noexcept;
   bool has_room(Operation const& operation) const noexcept;
+  bool is_worth_polling(Operation const& operation) noexcept;
   void admit(Operation* operation) noexcept;
   void admit_waiting() noexcept;
 
@@ -210,8 +231,11 @@ class OperationService final : public asio::execution_context::service {
   OperationList waiting_;                      // not admitted yet
   std::size_t operations_ = 0;                 // admitted and not taken
   std::size_t bytes_ = 0;                      // in those
-  std::atomic<std::size_t> untaken_bytes_{0};  // of the part of them that was posted
-  std::atomic<int> posting_{0};                // lanes that use the context just now
+  std::atomic<unsigned> polls_to_skip_{0};
+  std::atomic<unsigned> failed_polls_{0};
+  // Of the part of them that was posted. Lanes read it for each operation: on a cache line of its own.
+  alignas(64) std::atomic<std::size_t> untaken_bytes_{0};
+  alignas(64)  std::atomic<int> posting_{0};                // lanes that use the context just now
   bool stopped_ = false;
 };
 
@@ -310,6 +334,8 @@ class WakeScope {
   WakeScope* const outer_;
   std::array<std::shared_ptr<Lane>, 4> lanes_;
   std::size_t size_ = 0;
+  unsigned added_ = 0;
+  bool late_ = false;
   Lane::Clock::time_point const began_ = Lane::Clock::now();
 };
 

@@ -100,7 +100,8 @@ class Store final : public SQLiteStore {
   Store(std::string const& filename, std::string const& table, SQLiteOptions options, StoreFormat format)
       : path_(sqlite::ResolvedPath::resolve(filename, options.use_temp())),
         options_(std::move(options)),
-        table_(std::make_shared<CacheTable>(table, options_, format)) {}
+        table_(std::make_shared<CacheTable>(table, options_, format)),
+        schema_(table_) {}
 
   ~Store() override {
     if (database_) database_->detach();
@@ -322,7 +323,7 @@ class Store final : public SQLiteStore {
   template <class R, class Job>
   asio::awaitable<R> run(Kind kind, Job job) {
     try {
-      return database()->run(table_, kind, std::move(job));
+      return database()->run(schema_, kind, std::move(job));
     } catch (...) {
       return failed<R>(std::current_exception());
     }
@@ -339,6 +340,7 @@ class Store final : public SQLiteStore {
   sqlite::ResolvedPath const path_;
   SQLiteOptions const options_;
   std::shared_ptr<CacheTable> const table_;
+  std::shared_ptr<sqlite::Schema> const schema_;  // the same, so that no operation has to convert it
   std::atomic<std::size_t> likely_size_{0};
 
   mutable std::mutex mutex_;

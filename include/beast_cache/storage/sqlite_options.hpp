@@ -108,8 +108,10 @@ class SQLiteOptions {
   }
   std::size_t page_size() const noexcept { return page_size_; }
 
-  /// The memory in bytes that each handle (a reader's, the writer's) may use for pages. Default: 16 MiB.
-  /// @throws std::invalid_argument if 0 or above 1 TiB.
+  /// The memory in bytes that each handle (a reader's, the writer's) may use for pages. What is not there comes
+  /// from the operating system's cache: with 1 KiB values that costs about as much as the read itself, so that
+  /// a program with memory to spare makes its reads up to twice as fast by giving the file's size here.
+  /// Default: 2 MiB. @throws std::invalid_argument if 0 or above 1 TiB.
   SQLiteOptions& cache_size(std::size_t value) {
     cache_size_ = in_range("cache_size", value, 1, std::size_t{1} << 40);
     return *this;
@@ -219,7 +221,7 @@ class SQLiteOptions {
   std::size_t checkpoint_pages_ = 10'000;
   std::size_t wal_limit_ = std::size_t{128} << 20;
   std::size_t page_size_ = 4096;
-  std::size_t cache_size_ = std::size_t{256} << 20;
+  std::size_t cache_size_ = std::size_t{2} << 20;
   std::size_t mmap_size_ = 0;
   std::size_t readers_ = 1;
   bool inline_reads_ = false;

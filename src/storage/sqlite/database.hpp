@@ -70,6 +70,7 @@ class Kind {
     kind.mode = static_cast<int>(mode);
     kind.weight = weight;
     kind.scope = scope;
+    kind.quick = mode == Mode::read_one || mode == Mode::read;
     return kind;
   }
   Mode mode;
@@ -112,20 +113,20 @@ class Database : public std::enable_shared_from_this<Database> {
   // Runs job(Handle&) as `kind` says: in a read transaction, which sees every write that completed before, or
   // in a write transaction, resuming after the commit.
   template <class Job>
-  asio::awaitable<Result<Job>> run(std::shared_ptr<Schema> schema, Kind kind, Job job) {
+  asio::awaitable<Result<Job>> run(std::shared_ptr<Schema> const& schema, Kind kind, Job job) {
     if (schema->ready_.load(std::memory_order_acquire) != file_->generation.load()) {
-      return prepare_and_run(shared_from_this(), std::move(schema), kind, std::move(job));
+      return prepare_and_run(shared_from_this(), schema, kind, std::move(job));
     }
     if (inline_ && kind.mode == Mode::read_one) return run_inline(shared_from_this(), kind, std::move(job));
     return submit(kind, std::move(job));
   }
   template <class Job>
-  asio::awaitable<Result<Job>> read(std::shared_ptr<Schema> schema, Job job) {
-    return run(std::move(schema), Kind(Mode::read), std::move(job));
+  asio::awaitable<Result<Job>> read(std::shared_ptr<Schema> const& schema, Job job) {
+    return run(schema, Kind(Mode::read), std::move(job));
   }
   template <class Job>
-  asio::awaitable<Result<Job>> write(std::shared_ptr<Schema> schema, Job job) {
-    return run(std::move(schema), Kind(Mode::write), std::move(job));
+  asio::awaitable<Result<Job>> write(std::shared_ptr<Schema> const& schema, Job job) {
+    return run(schema, Kind(Mode::write), std::move(job));
   }
 
   // A new scope for Mode::bulk_begin and so on.

@@ -94,6 +94,7 @@ void SQLiteLane::run_queue() noexcept {
 }
 
 void SQLiteLane::run(Operation* operation) noexcept {
+  bool const small = mode_of(*operation) == Mode::read_one;
   set_current(operation);
   try {
     run_one(operation);
@@ -103,7 +104,8 @@ void SQLiteLane::run(Operation* operation) noexcept {
     finished(operation);
   }
   set_current(nullptr);
-  now_ = Clock::now();
+  // Looking at the clock is a part of what a small read takes.
+  if (!small || finished_count_ % 4 == 0) now_ = Clock::now();
   std::size_t const bytes = handle_ ? handle_->bytes_read() : 0;
   if (bytes - flushed_bytes_ >= flush_bytes || finished_count_ >= flush_count ||
       now_ - flushed_at_ >= file_->options().hold_time()) {
