@@ -204,8 +204,7 @@ bool OperationService::is_worth_polling(Operation const& operation) noexcept {
 }
 
 void OperationService::polled(bool success) noexcept {
-  unsigned const failures =
-      success ? 0 : std::min(10u, failed_polls_.load(std::memory_order_relaxed) + 1);
+  unsigned const failures = success ? 0 : std::min(10u, failed_polls_.load(std::memory_order_relaxed) + 1);
   failed_polls_.store(failures, std::memory_order_relaxed);
   if (failures != 0) polls_to_skip_.store(1u << failures, std::memory_order_relaxed);
 }
@@ -537,8 +536,8 @@ thread_local WakeScope* WakeScope::current_ = nullptr;
 }
 
 bool WakeScope::add(Lane& lane) noexcept {
-  // A handler that computes for long must not keep the others' operations from being run. (To look at the clock
-  // is not for nothing either.)
+  // A handler that computes for long must not keep the others' operations from being run. (To look at the
+  // clock is not for nothing either.)
   if (++added_ % 8 == 0 && Lane::Clock::now() - began_ > std::chrono::microseconds(100)) late_ = true;
   if (late_) return false;
   for (std::size_t i = 0; i < size_; ++i) {

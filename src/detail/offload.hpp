@@ -227,15 +227,15 @@ class OperationService final : public asio::execution_context::service {
   std::mutex mutex_;
   std::condition_variable changed_;
   Operation* first_ = nullptr;
-  Operation* dead_ = nullptr;                  // to be destroyed by shutdown(), linked through service_next_
-  OperationList waiting_;                      // not admitted yet
-  std::size_t operations_ = 0;                 // admitted and not taken
-  std::size_t bytes_ = 0;                      // in those
+  Operation* dead_ = nullptr;   // to be destroyed by shutdown(), linked through service_next_
+  OperationList waiting_;       // not admitted yet
+  std::size_t operations_ = 0;  // admitted and not taken
+  std::size_t bytes_ = 0;       // in those
   std::atomic<unsigned> polls_to_skip_{0};
   std::atomic<unsigned> failed_polls_{0};
   // Of the part of them that was posted. Lanes read it for each operation: on a cache line of its own.
   alignas(64) std::atomic<std::size_t> untaken_bytes_{0};
-  alignas(64)  std::atomic<int> posting_{0};                // lanes that use the context just now
+  alignas(64) std::atomic<int> posting_{0};  // lanes that use the context just now
   bool stopped_ = false;
 };
 
