@@ -1,0 +1,254 @@
+#pragma once
+// Operations that run on a lane, from their submission to their completion. An operation is owned from three
+// sides, in turn: the lane's queue, the OperationService of the caller's execution context, and at last the
+// handler that is posted to the caller's executor.
+//   queued    --claim()-->   running  --finish--> posted --> completed
+//   queued    --cancel()-->  cancelled            posted --> completed with operation_aborted
+// Whoever wins the exchange on state_ decides. The lane skips what it can't claim, so that a cancelled
+// operation may be completed, and its coroutine be gone, before the lane comes across the empty shell.
+//
+// Back-pressure: a context has a bounded number of operations, and of bytes in them, with the lanes; what is
+// beyond waits in its OperationService, in order, and costs no more than its own arguments. Results that
+// their context has not taken yet count as well, so that a context that does not run holds up nobody but
+// itself.
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <utility>
+
+#include "beast_cache/config.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+class Lane;
+class Operation;
+class OperationService;
+
+// What a lane has to know about an operation before it runs it.
+class OperationKind {
+ public:
+  OperationKind() = default;
+  int mode = 0;
+  std::uint64_t scope = 0;
+  std::size_t weight = 0;  // bytes that the job holds
+  bool quick = false;      // done in some microseconds, as a rule
+};
+
+// A list of operations, linked through Operation::next_; empty after the move.
+class OperationList {
+ public:
+  OperationList() = default;
+  OperationList(OperationList&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+  OperationList& operator=(OperationList&& other) noexcept {
+    std::swap(first_, other.first_);
+    std::swap(last_, other.last_);
+    return *this;
+  }
+  bool empty() const noexcept { return first_ == nullptr; }
+  Operation* front() const noexcept { return first_; }
+  void push_back(Operation* operation) noexcept;
+  void push_front(Operation* operation) noexcept;
+  void append(OperationList other) noexcept;
+  Operation* pop_front() noexcept;
+
+ private:
+  Operation* first_ = nullptr;
+  Operation* last_ = nullptr;
+};
+
+class Operation {
+ public:
+  Operation(Operation const&) = delete;
+  Operation& operator=(Operation const&) = delete;
+
+  // Lane: runs the job on the lane's thread; what it throws is kept for the caller.
+  virtual void run(void* context) noexcept = 0;
+
+  // Lane: whether it is the lane's to run; from then on it has to be finished.
+  bool claim() noexcept {
+    int expected = queued;
+    return state_.compare_exchange_strong(expected, running);
+  }
+
+  // Lane: replaces the outcome.
+  void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  bool failed() const noexcept { return error_ != nullptr; }
+  std::exception_ptr const& error() const noexcept { return error_; }
+
+  // Lane: a job of many steps asks now and then.
+  bool cancel_requested() const noexcept { return cancel_requested_.load(std::memory_order_relaxed); }
+
+  // Lane: whether its context has to take earlier results first. A claimed operation that has not run is then
+  // given back with put_off().
+  bool has_to_wait() const noexcept;
+  void put_off() noexcept;
+
+  // Lane: for its own use.
+  void note_time(std::chrono::steady_clock::time_point time) noexcept { noted_time_ = time; }
+  std::chrono::steady_clock::time_point noted_time() const noexcept { return noted_time_; }
+
+  // Lane: the bytes of the result.
+  void add_result(std::size_t bytes) noexcept { result_weight_ += bytes; }
+
+  // Caller's side: takes it back if it has not begun, otherwise asks the lane to give up.
+  void cancel() noexcept;
+
+  // How the lane is to run it; the meaning is the lane's.
+  int mode() const noexcept { return mode_; }
+  // Operations with one scope other than 0 belong together.
+  std::uint64_t scope() const noexcept { return scope_; }
+
+ protected:
+  Operation(OperationKind const& kind, asio::any_io_executor const& executor);
+  virtual ~Operation() = default;
+
+  // On the caller's executor: hands over the outcome. The operation may be gone afterwards.
+  virtual void complete() = 0;
+  // Forgets the handler, unless it is gone already.
+  virtual void abandon() noexcept = 0;
+  virtual void destroy() noexcept = 0;
+
+  // A shell that stays in the lane's queue must not hold on to the caller's context.
+  asio::any_io_executor take_executor() noexcept { return std::exchange(executor_, asio::any_io_executor()); }
+
+  void release() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  std::exception_ptr error_;
+
+ private:
+  friend class Lane;
+  friend class OperationList;
+  friend class OperationService;
+  friend class CompletionBatch;
+  friend class CancelledCompletion;
+  friend class Poller;
+
+  enum State { queued, running, cancelled };
+  enum Delivery { by_post, polled, ready };
+
+  // Lane: true if the caller looks for the operation by itself, and finds it now.
+  bool deliver_to_poller() noexcept {
+    int expected = polled;
+    return delivery_.compare_exchange_strong(expected, ready);
+  }
+  // Poller: true if it is to be posted from now on.
+  bool stop_polling() noexcept {
+    int expected = polled;
+    return delivery_.compare_exchange_strong(expected, by_post);
+  }
+
+  asio::any_io_executor executor_;  // tracked: a work guard for the caller's context
+  OperationService& service_;
+  Lane* lane_ = nullptr;
+  Operation* next_ = nullptr;  // in the lane's queue or a list of finished ones
+  Operation* service_next_ = nullptr;
+  Operation* service_previous_ = nullptr;
+  std::atomic<int> state_{queued};
+  std::atomic<int> references_{2};  // the lane's and the completion's, and that of a poller
+  std::atomic<int> delivery_{by_post};
+  std::atomic<bool> cancel_requested_{false};
+  bool admitted_ = false;  // counted by the service; guarded by its mutex
+  bool quick_;
+  int mode_;
+  std::uint64_t scope_;
+  std::size_t weight_;             // bytes of the arguments
+  std::size_t result_weight_ = 0;  // and of the result
+  std::chrono::steady_clock::time_point noted_time_;
+  std::chrono::microseconds poll_time_{};
+};
+
+// Belongs to the execution context of the callers and owns their outstanding operations, so that the context
+// may be destroyed at any time: shutdown() takes back what has not begun, waits for what runs, and destroys
+// the handlers (and the coroutines in them) on the thread that destroys the context.
+class OperationService final : public asio::execution_context::service {
+ public:
+  using key_type = OperationService;
+  static asio::execution_context::id id;
+
+  explicit OperationService(asio::execution_context& context) : service(context) {}
+
+  // Any thread: takes part in the operation's ownership and hands it to its lane, at once or later.
+  void submit(Operation* operation) noexcept;
+
+  // Posts a cancelled operation's completion.
+  void post_cancelled(Operation* operation) noexcept;
+
+  // Lane: posts the completions, one handler for each executor.
+  static void finish(OperationList operations) noexcept;
+
+  // Lane: see Operation::has_to_wait.
+  bool congested(Lane const& lane) const noexcept;
+  void put_off(Operation* operation) noexcept;
+
+  // How a poller fared.
+  void polled(bool success) noexcept;
+
+  // The context has taken that many operations with that many bytes.
+  void taken(std::size_t operations, std::size_t bytes) noexcept;
+
+ private:
+  void shutdown() noexcept override;
+  void unlink(Operation* operation) noexcept;
+  void finish_batch(OperationList operations) noexcept;
+  void bury(Operation* operation) noexcept;
+  void forget(Operation* operation) noexcept;
+  bool has_room(Operation const& operation) const noexcept;
+  bool is_worth_polling(Operation const& operation) noexcept;
+  void admit(Operation* operation) noexcept;
+  void admit_waiting() noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Operation* first_ = nullptr;
+  Operation* dead_ = nullptr;   // to be destroyed by shutdown(), linked through service_next_
+  OperationList waiting_;       // not admitted yet
+  std::size_t operations_ = 0;  // admitted and not taken
+  std::size_t bytes_ = 0;       // in those
+  std::atomic<unsigned> polls_to_skip_{0};
+  std::atomic<unsigned> failed_polls_{0};
+  // Of the part of them that was posted. Lanes read it for each operation: on a cache line of its own.
+  alignas(64) std::atomic<std::size_t> untaken_bytes_{0};
+  alignas(64) std::atomic<int> posting_{0};  // lanes that use the context just now
+  bool stopped_ = false;
+};
+
+inline void OperationList::push_back(Operation* operation) noexcept {
+  operation->next_ = nullptr;
+  (last_ ? last_->next_ : first_) = operation;
+  last_ = operation;
+}
+
+inline void OperationList::push_front(Operation* operation) noexcept {
+  operation->next_ = first_;
+  first_ = operation;
+  if (!last_) last_ = operation;
+}
+
+inline void OperationList::append(OperationList other) noexcept {
+  if (other.empty()) return;
+  (last_ ? last_->next_ : first_) = std::exchange(other.first_, nullptr);
+  last_ = std::exchange(other.last_, nullptr);
+}
+
+inline Operation* OperationList::pop_front() noexcept {
+  Operation* const operation = first_;
+  first_ = operation->next_;
+  if (!first_) last_ = nullptr;
+  operation->next_ = nullptr;
+  return operation;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
