@@ -17,7 +17,9 @@ struct Preference {
 /// The members of a field; more than anybody sends is not well formed.
 class Preferences {
  public:
-  explicit Preferences(Lines const& lines) noexcept {
+  /// @param superset where given, a member that is not in it with the same weight ends the reading.
+  explicit Preferences(Lines const& lines, Preferences const* superset = nullptr) noexcept
+      : superset_(superset) {
     for (auto it = lines.begin(); ok_ && it != lines.end(); ++it) {
       ok_ = for_each_member(std::string_view{it->value()}, [this](std::string_view m) { return add(m); });
     }
@@ -29,6 +31,10 @@ class Preferences {
   Preference const* end() const noexcept { return members_.data() + size_; }
   Preference const* find(std::string_view value) const noexcept {
     return std::find_if(begin(), end(), [&](Preference const& p) { return iequals(p.value, value); });
+  }
+  bool contains(Preference const& p) const noexcept {
+    auto const* const found = find(p.value);
+    return found != end() && found->weight == p.weight;
   }
   /// Those of higher weight first; equal ones keep their order. (std::stable_sort would allocate.)
   void sort() noexcept {
@@ -53,7 +59,7 @@ class Preferences {
     // What is named twice has two weights, and nobody knows which one counts.
     if (!is_token(p.value) || size_ == members_.size() || find(p.value) != end()) return false;
     members_[size_++] = p;
-    return true;
+    return superset_ == nullptr || superset_->contains(p);
   }
 
   /// RFC 9110 section 12.4.2: `q=`, 0 or 1, up to three digits behind the point.
@@ -71,6 +77,7 @@ class Preferences {
   }
 
   std::array<Preference, 16> members_;
+  Preferences const* superset_;
   std::size_t size_ = 0;
   bool ok_ = true;
 };
@@ -79,14 +86,11 @@ class Preferences {
 
 bool same_preferences(http::field name, Lines const& a, Lines const& b) noexcept {
   Preferences ours{a};
-  Preferences theirs{b};
-  if (!ours || !theirs || ours.size() != theirs.size()) return false;
-  if (name == http::field::accept_encoding) {
-    return std::all_of(ours.begin(), ours.end(), [&](Preference const& p) {
-      auto const* const q = theirs.find(p.value);
-      return q != theirs.end() && q->weight == p.weight;
-    });
-  }
+  if (!ours) return false;
+  // Most values that differ do so in their first member.
+  Preferences theirs{b, &ours};
+  if (!theirs || ours.size() != theirs.size()) return false;
+  if (name == http::field::accept_encoding) return true;
   ours.sort();
   theirs.sort();
   return std::equal(ours.begin(), ours.end(), theirs.begin(), [](Preference const& p, Preference const& q) {
