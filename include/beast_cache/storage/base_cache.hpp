@@ -70,6 +70,7 @@ class BaseCache {
   virtual asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) = 0;
 
   /// Waits for the operations under way and releases what the cache holds. Calling it again does nothing.
+  /// Cancelled, it stops waiting; the cache is closed nevertheless.
   virtual asio::awaitable<void> close() = 0;
 
   /// Cursors over the cache, which has to outlive them.

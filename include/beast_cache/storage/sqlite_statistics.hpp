@@ -26,9 +26,9 @@ enum class Erase {
   /// The entries are gone; their bytes stay in free pages of the file until those are used again.
   fast,
   /// The bytes are gone as well: free pages are overwritten, the file is rewritten, the write-ahead log cut.
-  /// It
-  /// takes as long as writing the file, other writers wait. What a copying file system or a flash drive keeps
-  /// below is beyond its reach.
+  /// It takes as long as writing the file, other writers wait. What a copying file system or a flash drive
+  /// keeps below is beyond its reach. Cancelled, it may have removed the entries without having overwritten
+  /// their bytes.
   secure
 };
 

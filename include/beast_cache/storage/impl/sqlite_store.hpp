@@ -171,7 +171,11 @@ class ScanSource final : public CursorSource<T> {
     };
     // Only damaged values in a page do not mean the end.
     bool more = true;
-    while (more && batch.empty()) more = co_await store_->scan(row_, sink);
+    while (more && batch.empty()) {
+      std::int64_t row = row_;
+      more = co_await store_->scan(row, sink);
+      row_ = row;  // only now: a step that was cancelled half-way is taken again
+    }
     co_return batch;
   }
 
