@@ -66,27 +66,37 @@ struct Zeros {
 
 // The instruction takes three cycles but can begin anew with each: three parts at a time, put together at the
 // end.
-constexpr std::size_t part = 168;
-constexpr Zeros<part> part_of_zeros;
+constexpr std::size_t small_part = 168, big_part = 2048;
+constexpr Zeros<small_part> small_zeros;
+constexpr Zeros<big_part> big_zeros;
+
+__attribute__((target("sse4.2"))) inline std::uint64_t word(std::uint64_t crc,
+                                                            unsigned char const* at) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, at, 8);
+  return __builtin_ia32_crc32di(crc, word);
+}
+
+template <std::size_t part>
+__attribute__((target("sse4.2"))) std::uint64_t three_parts(std::uint64_t first, unsigned char const* p,
+                                                            Zeros<part> const& zeros) noexcept {
+  std::uint64_t second = 0, third = 0;
+  for (std::size_t i = 0; i < part; i += 8) {
+    first = word(first, p + i);
+    second = word(second, p + part + i);
+    third = word(third, p + 2 * part + i);
+  }
+  return zeros(zeros(first) ^ second) ^ third;
+}
 
 __attribute__((target("sse4.2"))) std::uint32_t hardware(std::uint32_t crc, unsigned char const* p,
                                                          std::size_t n) noexcept {
-  auto const word_at = [](unsigned char const* at) {
-    std::uint64_t word;
-    std::memcpy(&word, at, 8);
-    return word;
-  };
   std::uint64_t wide = crc;
-  for (; n >= 3 * part; p += 3 * part, n -= 3 * part) {
-    std::uint64_t second = 0, third = 0;
-    for (std::size_t i = 0; i < part; i += 8) {
-      wide = __builtin_ia32_crc32di(wide, word_at(p + i));
-      second = __builtin_ia32_crc32di(second, word_at(p + part + i));
-      third = __builtin_ia32_crc32di(third, word_at(p + 2 * part + i));
-    }
-    wide = part_of_zeros(part_of_zeros(wide) ^ second) ^ third;
+  for (; n >= 3 * big_part; p += 3 * big_part, n -= 3 * big_part) wide = three_parts(wide, p, big_zeros);
+  for (; n >= 3 * small_part; p += 3 * small_part, n -= 3 * small_part) {
+    wide = three_parts(wide, p, small_zeros);
   }
-  for (; n >= 8; p += 8, n -= 8) wide = __builtin_ia32_crc32di(wide, word_at(p));
+  for (; n >= 8; p += 8, n -= 8) wide = word(wide, p);
   crc = static_cast<std::uint32_t>(wide);
   for (; n; ++p, --n) crc = __builtin_ia32_crc32qi(crc, *p);
   return crc;

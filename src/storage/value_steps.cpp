@@ -1,6 +1,8 @@
 #include "storage/value_steps.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <vector>
 
 namespace beast_cache {
 inline namespace v1 {
@@ -15,39 +17,89 @@ constexpr std::size_t piece_size = 256 * 1024;
 // A hop is worth about as much as reading this.
 constexpr std::size_t window_size = 1024 * 1024;
 
+// Windows that were used. To take a MiB from the operating system and to touch it the first time takes as
+// long as reading it.
+class Windows {
+ public:
+  std::unique_ptr<char[]> take() {
+    {
+      std::lock_guard lock(mutex_);
+      if (!kept_.empty()) {
+        std::unique_ptr<char[]> window = std::move(kept_.back());
+        kept_.pop_back();
+        return window;
+      }
+    }
+    return std::make_unique_for_overwrite<char[]>(window_size);
+  }
+  void give(std::unique_ptr<char[]> window) noexcept {
+    std::lock_guard lock(mutex_);
+    if (kept_.size() < kept_.capacity()) kept_.push_back(std::move(window));
+  }
+  static Windows& instance() {
+    static auto* const windows = new Windows;  // readers may be static objects
+    return *windows;
+  }
+
+ private:
+  Windows() { kept_.reserve(4); }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<char[]>> kept_;
+};
+
 }  // namespace
 
+ValueSteps::~ValueSteps() {
+  if (window_) Windows::instance().give(std::move(window_));
+}
+
+// On the lane.
+void ValueSteps::fill(Handle& handle) {
+  if (!window_) window_ = Windows::instance().take();
+  given_ = filled_ = 0;
+  std::uint64_t const left = pieces_.size - pieces_.offset;
+  std::size_t const size = static_cast<std::size_t>(std::min<std::uint64_t>(left, window_size));
+  if (size == 0) return;
+  table_->read(handle, pieces_, window_.get(), size);
+  filled_ = size;
+}
+
 asio::awaitable<std::optional<ValueReader>> ValueSteps::open(std::shared_ptr<ValueSteps> self) {
-  auto job = [&](Handle& handle) { return self->table_->open(handle, self->pieces_); };
-  bool const found = co_await self->database_->run(self->table_, Kind(Mode::read_one), job);
+  // The first piece comes along.
+  auto job = [&](Handle& handle) {
+    if (!self->table_->open(handle, self->pieces_)) return false;
+    self->fill_or_remember(handle);
+    return true;
+  };
+  bool const found = co_await self->database_->run(self->table_, Kind(Mode::read), job);
   std::optional<ValueReader> reader;
   if (found) reader.emplace(self);
   co_return reader;
 }
 
+// A value that is not what it was, or is damaged, stays so.
+void ValueSteps::fill_or_remember(Handle& handle) {
+  try {
+    fill(handle);
+  } catch (...) {
+    if (!pieces_.bad) throw;
+    failure_ = std::current_exception();
+  }
+}
+
 std::string_view ValueSteps::from_window() noexcept {
-  std::string_view const piece = std::string_view(window_).substr(given_, piece_size);
+  std::string_view const piece(window_.get() + given_, std::min(piece_size, filled_ - given_));
   given_ += piece.size();
   return piece;
 }
 
 asio::awaitable<std::string_view> ValueSteps::next(std::shared_ptr<ValueSteps> self) {
-  if (self->failure_) std::rethrow_exception(self->failure_);
-  if (self->given_ == self->window_.size()) {
-    std::uint64_t const left = self->pieces_.size - self->pieces_.offset;
-    if (left == 0) co_return std::string_view();
-    self->given_ = 0;
-    self->window_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, window_size)));
-    auto job = [&](Handle& handle) { self->table_->read(handle, self->pieces_, self->window_); };
-    try {
-      co_await self->database_->run(self->table_, Kind(Mode::read), job);
-    } catch (...) {
-      self->window_.clear();
-      // A cancelled step can be taken again; a value that is not what it was stays so.
-      if (self->pieces_.bad) self->failure_ = std::current_exception();
-      throw;
-    }
+  if (!self->failure_ && self->given_ == self->filled_) {
+    if (self->pieces_.offset == self->pieces_.size) co_return std::string_view();
+    auto job = [&](Handle& handle) { self->fill_or_remember(handle); };
+    co_await self->database_->run(self->table_, Kind(Mode::read), job);
   }
+  if (self->failure_) std::rethrow_exception(self->failure_);
   co_return self->from_window();
 }
 

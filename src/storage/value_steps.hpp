@@ -19,6 +19,9 @@ class ValueSteps {
   ValueSteps(std::shared_ptr<sqlite::Database> database, std::shared_ptr<sqlite::CacheTable> table,
              std::string key)
       : database_(std::move(database)), table_(std::move(table)), pieces_(std::move(key)) {}
+  ValueSteps(ValueSteps const&) = delete;
+  ValueSteps& operator=(ValueSteps const&) = delete;
+  ~ValueSteps();
 
   std::uint64_t size() const noexcept { return pieces_.size; }
 
@@ -26,12 +29,15 @@ class ValueSteps {
   static asio::awaitable<std::string_view> next(std::shared_ptr<ValueSteps> self);
 
  private:
+  void fill(sqlite::Handle& handle);
+  void fill_or_remember(sqlite::Handle& handle);
   std::string_view from_window() noexcept;
 
   std::shared_ptr<sqlite::Database> const database_;
   std::shared_ptr<sqlite::CacheTable> const table_;
   sqlite::CacheTable::Pieces pieces_;
-  std::string window_;     // what was read ahead
+  std::unique_ptr<char[]> window_;  // what was read ahead
+  std::size_t filled_ = 0;
   std::size_t given_ = 0;  // of it
   std::exception_ptr failure_;
 };

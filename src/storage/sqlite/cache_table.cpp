@@ -260,7 +260,7 @@ bool CacheTable::open(Handle& handle, Pieces& pieces) const {
   return true;
 }
 
-void CacheTable::read(Handle& handle, Pieces& pieces, std::string& buffer) const {
+void CacheTable::read(Handle& handle, Pieces& pieces, char* buffer, std::size_t size) const {
   {
     Statement query = handle.statement(position_);
     query.bind_text(1, pieces.key);
@@ -274,13 +274,12 @@ void CacheTable::read(Handle& handle, Pieces& pieces, std::string& buffer) const
   int result = sqlite3_blob_open(handle.raw(), "main", name().c_str(), "value", pieces.row, 0, &raw);
   std::unique_ptr<sqlite3_blob, int (*)(sqlite3_blob*)> const blob(raw, sqlite3_blob_close);
   if (result == SQLITE_OK) {
-    result = sqlite3_blob_read(raw, buffer.data(), static_cast<int>(buffer.size()),
-                               static_cast<int>(pieces.offset));
+    result = sqlite3_blob_read(raw, buffer, static_cast<int>(size), static_cast<int>(pieces.offset));
   }
   if (result != SQLITE_OK) raise(handle.raw(), result, handle.file(), position_.c_str());
-  handle.note_bytes(buffer.size());
-  pieces.offset += buffer.size();
-  pieces.running->update(buffer);
+  handle.note_bytes(size);
+  pieces.offset += size;
+  pieces.running->update({buffer, size});
   if (pieces.offset < pieces.size) return;
   bool good = false;
   if (guard_.is_signing()) {

@@ -73,8 +73,8 @@ class CacheTable final : public Schema {
   };
   // False without a value.
   bool open(Handle& handle, Pieces& pieces) const;
-  // Fills the buffer with what comes next, up to its size. Throws Error(changed) or, at the end, bad_value.
-  void read(Handle& handle, Pieces& pieces, std::string& buffer) const;
+  // Reads what comes next, which has to be there. Throws Error(changed) or, at the end, bad_value.
+  void read(Handle& handle, Pieces& pieces, char* buffer, std::size_t size) const;
 
   std::uint64_t damaged() const noexcept { return damaged_.load(); }
 
