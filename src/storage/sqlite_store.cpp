@@ -53,7 +53,9 @@ class Bulk final : public SQLiteBulk {
       };
       nested("ROLLBACK TO nested", part.undo);
       nested("RELEASE nested", part.undo);
+      if (part.undo != 0) handle.counts().undo(part.undo);
       nested("SAVEPOINT nested", part.enter);
+      if (part.enter != 0) handle.counts().mark(part.enter);
       if (part.clear) table->clear(handle);
       table->apply(handle, part.source);
       nested("RELEASE nested", part.leave);

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -108,9 +109,22 @@ class BulkCommit {
     for (std::shared_ptr<Scope> scope = scope_; scope; scope = scope->parent) {
       if (Entry const* const entry = scope->find(key)) co_return entry->second;
       if (scope->part.clear) co_return std::nullopt;
+      // What a nested scope did is still in the transaction.
+      if (scope->is_to_undo()) co_await send(scope);
     }
-    std::shared_ptr<BulkTarget<Value>> const target = scope_->root->target;
-    std::optional<Value> value = co_await target->read(std::move(key));
+    std::shared_ptr<Root> const root = scope_->root;
+    std::optional<Value> value;
+    std::exception_ptr failure;
+    try {
+      value = co_await root->target->read(std::move(key));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) {
+      root->abandon();
+      root->failure = failure;
+      std::rethrow_exception(failure);
+    }
     co_return value;
   }
 
@@ -128,12 +142,14 @@ class BulkCommit {
   asio::awaitable<void> commit() {
     std::shared_ptr<Scope> const scope = scope_;
     if (scope->root->failure && !scope->parent) {
-      std::rethrow_exception(std::exchange(scope->root->failure, nullptr));
+      std::exception_ptr const failure = scope->root->failure;
+      scope->drop();
+      std::rethrow_exception(failure);
     }
     scope->check();
     if (!scope->parent) {
-      if (!scope->is_empty() || scope->sent) co_await send(scope, true);
-    } else if (scope->sent) {
+      if (!scope->is_empty() || scope->has_begun()) co_await send(scope, true);
+    } else if (scope->has_begun()) {
       co_await send(scope, true);
     } else {
       scope->merge();
@@ -149,8 +165,15 @@ class BulkCommit {
   class Root {
    public:
     explicit Root(std::shared_ptr<BulkTarget<Value>> t) noexcept : target(std::move(t)) {}
+
+    void abandon() noexcept {
+      ++transaction;
+      target->abandon();
+    }
+
     std::shared_ptr<BulkTarget<Value>> target;
     std::exception_ptr failure;
+    std::uint64_t transaction = 1;  // the number of the next one, or of the one that has begun
   };
 
   class Scope {
@@ -165,16 +188,19 @@ class BulkCommit {
 
     void check() const {
       if (root->failure) std::rethrow_exception(root->failure);
-      if (nested_sent) {
+      if (nested_began == root->transaction) {
         throw Error(cache_errc::invalid_argument,
                     "a bulk_commit nested in this one has changes; commit it or let it go first");
       }
     }
 
-    bool is_empty() const noexcept { return !part.clear && part.entries.empty() && part.undo == 0; }
+    // Not in a transaction that is over.
+    bool has_begun() const noexcept { return began == root->transaction; }
+    bool is_to_undo() const noexcept { return part.undo != 0 && has_begun(); }
+    bool is_empty() const noexcept { return !part.clear && part.entries.empty() && !is_to_undo(); }
 
     bool is_full() const noexcept {
-      bool const begun = sent || (parent && parent->sent);
+      bool const begun = has_begun() || (parent && parent->has_begun());
       return begun ? bytes >= (std::size_t{1} << 20) || part.entries.size() >= 4096
                    : bytes >= (std::size_t{8} << 20) || part.entries.size() >= 32768;
     }
@@ -192,6 +218,7 @@ class BulkCommit {
     }
 
     BulkPart<Value> take() {
+      if (!has_begun()) part.undo = 0;
       BulkPart<Value> taken = std::exchange(part, BulkPart<Value>());
       forget_entries();
       return taken;
@@ -213,12 +240,13 @@ class BulkCommit {
       forget_entries();
       part.clear = false;
       part.undo = 0;
-      nested_sent = false;
+      bool const begun = has_begun();
+      began = nested_began = 0;
       if (!parent) {
         root->failure = nullptr;
-        if (std::exchange(sent, false)) root->target->abandon();
-      } else if (std::exchange(sent, false)) {
-        parent->nested_sent = false;
+        if (begun) root->abandon();
+      } else if (begun) {
+        parent->nested_began = 0;
         parent->part.undo = depth;
       }
     }
@@ -226,9 +254,9 @@ class BulkCommit {
     std::shared_ptr<Root> root;
     std::shared_ptr<Scope> parent;
     int const depth;
-    bool sent = false;         // has begun: the transaction, or the nested scope in it
-    bool nested_sent = false;  // one nested in this has
-    BulkPart<Value> part;      // to be sent
+    std::uint64_t began = 0;         // in which transaction it has: that, or the nested scope in it
+    std::uint64_t nested_began = 0;  // and one nested in this
+    BulkPart<Value> part;            // to be sent
     std::size_t bytes = 0;
     std::unordered_map<std::string, std::size_t> index;  // of the entries, as far as they were asked for
     std::size_t indexed = 0;
@@ -237,18 +265,18 @@ class BulkCommit {
 
   // Everything that the scope holds, after what its outer ones hold.
   static asio::awaitable<void> send(std::shared_ptr<Scope> scope, bool end = false) {
-    if (!end && scope->sent && scope->is_empty()) co_return;
-    bool const enters = scope->parent && !scope->sent;
+    if (!end && scope->has_begun() && scope->is_empty()) co_return;
+    std::shared_ptr<Root> const root = scope->root;
+    bool const enters = scope->parent && !scope->has_begun();
     if (enters) {
       co_await send(scope->parent);
-      scope->parent->nested_sent = true;
+      scope->parent->nested_began = root->transaction;
     }
     BulkPart<Value> part = scope->take();
     if (enters) part.enter = scope->depth;
     if (end && scope->parent) part.leave = scope->depth;
     part.commit = end && !scope->parent;
-    scope->sent = true;
-    std::shared_ptr<Root> const root = scope->root;
+    scope->began = root->transaction;
     std::exception_ptr failure;
     try {
       co_await root->target->apply(std::move(part));
@@ -256,11 +284,11 @@ class BulkCommit {
       failure = std::current_exception();
     }
     if (end) {
-      scope->sent = false;
-      if (scope->parent) scope->parent->nested_sent = false;
+      scope->began = 0;
+      if (scope->parent) scope->parent->nested_began = 0;
     }
     if (!failure) co_return;
-    root->target->abandon();
+    root->abandon();
     // When the whole was to end, it has ended with this.
     if (!end || scope->parent) root->failure = failure;
     std::rethrow_exception(failure);

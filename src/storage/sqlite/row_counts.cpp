@@ -9,7 +9,7 @@ inline namespace v1 {
 namespace sqlite {
 
 void RowCounts::watch(sqlite3* db, std::vector<std::string> const& tables) {
-  for (std::size_t i = tables_.size(); i < tables.size(); ++i) tables_.push_back({tables[i], {}, {}});
+  for (std::size_t i = tables_.size(); i < tables.size(); ++i) tables_.push_back({tables[i], {}, {}, {}});
   if (!tables_.empty()) sqlite3_update_hook(db, &RowCounts::changed, this);
 }
 
@@ -32,8 +32,23 @@ void RowCounts::undo() noexcept {
   for (Table& table : tables_) table.now = table.marked;
 }
 
+void RowCounts::mark(int depth) {
+  for (Table& table : tables_) {
+    table.nested.resize(static_cast<std::size_t>(depth));
+    table.nested.back() = table.now;
+  }
+}
+
+void RowCounts::undo(int depth) noexcept {
+  auto const at = static_cast<std::size_t>(depth) - 1;
+  for (Table& table : tables_) table.now = at < table.nested.size() ? table.nested[at] : Difference();
+}
+
 void RowCounts::reset() noexcept {
-  for (Table& table : tables_) table.now = Difference();
+  for (Table& table : tables_) {
+    table.now = Difference();
+    table.nested.clear();
+  }
 }
 
 void RowCounts::emptied(std::string_view name) noexcept {

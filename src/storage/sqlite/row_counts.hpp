@@ -31,6 +31,10 @@ class RowCounts {
   // Around one of several jobs in a transaction: undo() takes back what was counted since mark().
   void mark() noexcept;
   void undo() noexcept;
+  // The same around the savepoint of a bulk's nested scope, of which there may be one at each depth from 1
+  // on.
+  void mark(int depth);
+  void undo(int depth) noexcept;
   // The transaction was rolled back.
   void reset() noexcept;
 
@@ -54,6 +58,7 @@ class RowCounts {
   struct Table {
     std::string name;
     Difference now, marked;
+    std::vector<Difference> nested;
   };
 
   static void changed(void* self, int operation, char const* database, char const* table,
