@@ -12,43 +12,18 @@
 #include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <future>
-#include <semaphore>
 #include <thread>
 
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
 #include "unit/storage/command.hpp"
+#include "unit/storage/probes.hpp"
 #include "unit/storage/run.hpp"
 #include "support/temp_directory.hpp"
 
 using namespace beast_cache;
 
 namespace {
-
-// Counts the coroutine frames that are alive.
-class Live {
- public:
-  Live() { ++count; }
-  Live(Live const&) = delete;
-  Live& operator=(Live const&) = delete;
-  ~Live() { --count; }
-  static inline int count = 0;
-};
-
-// Holds a lane's thread inside a callable until it is let go.
-class Gate {
- public:
-  void block() {
-    entered_.release();
-    leave_.acquire();
-  }
-  void wait_until_entered() { entered_.acquire(); }
-  void open() { leave_.release(); }
-
- private:
-  std::binary_semaphore entered_{0};
-  std::binary_semaphore leave_{0};
-};
 
 asio::awaitable<void> hold_writer(SQLiteCache& cache, Gate& gate) {
   auto const block = [&gate](SQLiteConnection&) { gate.block(); };
