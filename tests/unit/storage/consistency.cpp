@@ -363,10 +363,9 @@ TEST_CASE("the write-ahead log stays bounded under constant readers of two proce
   }
   CHECK(failed == 0);
   CHECK(biggest > 0);
-  // Some 60 MB went through it. A reader that the system does not let run may keep it for a while, hence
-  // twice.
-  CHECK(biggest <= std::uintmax_t{8} << 20);
-  UNSCOPED_INFO("the log's size: " << biggest);
+  // Without a bound it would hold all that was written, more than 20 MB. The writer waits only for some
+  // milliseconds for a reader that the system does not let run, hence more than the limit.
+  CHECK(biggest <= std::uintmax_t{16} << 20);
   CHECK(child.end() == 0);
 }
 
