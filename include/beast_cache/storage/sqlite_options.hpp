@@ -89,10 +89,10 @@ class SQLiteOptions {
   }
   std::size_t checkpoint_pages() const noexcept { return checkpoint_pages_; }
 
-  /// The size in bytes beyond which the write-ahead log does not grow: a writer that gets there waits, for a
-  /// few milliseconds, for the readers whose transactions keep the log from being used anew. Only a reader of
-  /// another program that holds a transaction open for long can make it longer. Default: 128 MiB.
-  /// @throws std::invalid_argument below 1 MiB.
+  /// The size in bytes beyond which the write-ahead log does not grow: at half of it a writer waits, for some
+  /// milliseconds, for the readers of any process whose transactions keep the log from being used anew. Only a
+  /// reader that holds a transaction open for longer, of another program, can make it longer.
+  /// Default: 128 MiB. @throws std::invalid_argument below 1 MiB.
   SQLiteOptions& wal_limit(std::size_t value) {
     wal_limit_ = in_range("wal_limit", value, std::size_t{1} << 20, std::size_t{1} << 40);
     return *this;

@@ -139,7 +139,10 @@ class WriterLane final : public SQLiteLane {
   void commit_group() noexcept;
   void fail_group(std::exception_ptr error) noexcept;
   void committed() noexcept;
-  bool checkpoint() noexcept;
+  bool lock_out_writers() noexcept;
+  void let_in_writers() noexcept;
+  bool move_log() noexcept;
+  void checkpoint() noexcept;
   void begin_log_anew() noexcept;
 
   std::unique_ptr<Handle> sibling_;  // holds the write lock during a checkpoint

@@ -337,17 +337,17 @@ void WriterLane::committed() noexcept {
   int const threshold = static_cast<int>(file().options().checkpoint_pages());
   if (wal_pages_ < threshold) next_checkpoint_ = threshold;
   if (wal_pages_ < next_checkpoint_) return;
-  bool const complete = checkpoint();
+  checkpoint();
   next_checkpoint_ = wal_pages_ + std::max(1, threshold / 4);
   std::size_t const size = static_cast<std::size_t>(wal_pages_) * (file().options().page_size() + 24);
   // Half of it: what is written between two attempts has to have room as well.
-  if (complete && size > file().options().wal_limit() / 2) begin_log_anew();
+  if (size > file().options().wal_limit() / 2) begin_log_anew();
 }
 
 // Before 3.51.3 a checkpoint during which another connection commits may leave pages behind and corrupt the
-// file. So no one else commits meanwhile: a second handle holds the write lock. True if all was moved.
-bool WriterLane::checkpoint() noexcept {
-  int log = -1, moved = -1;
+// file. So no one else commits meanwhile: a second handle holds the write lock. False if another process has
+// it.
+bool WriterLane::lock_out_writers() noexcept {
   try {
     if (!sibling_) {
       sibling_ = file().open(FileState::Role::sibling);
@@ -355,46 +355,66 @@ bool WriterLane::checkpoint() noexcept {
     }
     sibling_->start_busy_deadline(std::chrono::milliseconds(0));
     sibling_->statement("BEGIN IMMEDIATE").run();
+    return true;
   } catch (...) {
-    return false;  // another process is writing: with one of the next commits, then
+    return false;
   }
-  if (sqlite3_wal_checkpoint_v2(handle().raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved) ==
-      SQLITE_OK) {
-    ++file().checkpoints;
-  }
+}
+
+void WriterLane::let_in_writers() noexcept {
   try {
     sibling_->statement("ROLLBACK").run();
   } catch (...) {
     sibling_.reset();
+  }
+}
+
+// With the writers locked out: moves what no reader needs any more into the file. True if that is all.
+bool WriterLane::move_log() noexcept {
+  int log = -1, moved = -1;
+  if (sqlite3_wal_checkpoint_v2(handle().raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved) ==
+      SQLITE_OK) {
+    ++file().checkpoints;
   }
   // Readers that begin now read from the file alone.
   ++file().release_readers;
   return log >= 0 && log == moved;
 }
 
+void WriterLane::checkpoint() noexcept {
+  if (!lock_out_writers()) return;  // with one of the next commits, then
+  move_log();
+  let_in_writers();
+}
+
 void WriterLane::run_checkpoint(Operation* operation) {
   commit_group();
   open(operation);
   operation->run(&handle());
-  if (!file().memory() && checkpoint()) begin_log_anew();
+  if (!file().memory()) begin_log_anew();
   finished(operation);
 }
 
-// After everything was moved the next commit begins the log anew, unless someone still reads from it. Under
-// constant reading there is always one; so for once the writers wait until those have left.
+// The commit after a complete checkpoint begins the log anew, unless someone still reads from it. Under
+// constant reading there is always one, here or in another process; so for once the writers wait until all
+// those have left who were there before.
 void WriterLane::begin_log_anew() noexcept {
-  try {
-    sibling_->start_busy_deadline(std::chrono::milliseconds(0));
-    sibling_->statement("BEGIN IMMEDIATE").run();
-    auto const deadline = Clock::now() + std::max<Clock::duration>(5 * file().options().hold_time(),
-                                                                   std::chrono::milliseconds(10));
-    while (!handle().wal_is_unread() && Clock::now() < deadline) {
+  auto const deadline = Clock::now() + std::max<Clock::duration>(10 * file().options().hold_time(),
+                                                                 std::chrono::milliseconds(20));
+  auto const wait_for = [&](auto condition) {
+    while (!condition()) {
+      if (Clock::now() >= deadline) return false;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
-    sibling_->statement("ROLLBACK").run();
-  } catch (...) {
-    sibling_.reset();
-  }
+    return true;
+  };
+  if (!lock_out_writers()) return;
+  bool const complete = wait_for([this] { return move_log(); });
+  let_in_writers();
+  // Locked out once more, for the second handle itself reads from the log that it found.
+  if (!complete || !lock_out_writers()) return;
+  wait_for([this] { return handle().wal_is_unread(); });
+  let_in_writers();
 }
 
 }  // namespace sqlite

@@ -233,8 +233,8 @@ std::map<std::string, std::string> files_in(std::string const& directory) {
 }
 
 asio::awaitable<void> overwrite(SQLiteCache& cache, int id, std::string wal, std::uintmax_t& biggest) {
-  for (int i = 0; i < 1000; ++i) {
-    co_await cache.write(std::to_string((id * 1000 + i) % 100),
+  for (int i = 0; i < 4000; ++i) {
+    co_await cache.write(std::to_string((id * 4000 + i) % 100),
                          std::string(2000, static_cast<char>('a' + id)));
     std::error_code none;
     std::uintmax_t const size = std::filesystem::file_size(wal, none);
@@ -363,7 +363,7 @@ TEST_CASE("the write-ahead log stays bounded under constant readers of two proce
   }
   CHECK(failed == 0);
   CHECK(biggest > 0);
-  // Without a bound it would hold all that was written, more than 20 MB. The writer waits only for some
+  // Without a bound it would hold all that was written, more than 80 MB. The writer waits only for some
   // milliseconds for a reader that the system does not let run, hence more than the limit.
   CHECK(biggest <= std::uintmax_t{16} << 20);
   CHECK(child.end() == 0);
