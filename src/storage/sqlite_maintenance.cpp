@@ -13,7 +13,12 @@ using sqlite::Kind;
 using sqlite::Mode;
 
 asio::awaitable<std::uint64_t> read_size(DatabasePtr database, TablePtr table) {
-  auto ask = [&](Handle& handle) { return table->stored_size(handle); };
+  auto ask = [&](Handle& handle) -> std::optional<std::uint64_t> {
+    // A file of the first version does not have it, and only a writer brings that up to date.
+    if (database->options().read_only() && handle.query_integer("PRAGMA user_version") < 2)
+      return std::nullopt;
+    return table->stored_size(handle);
+  };
   std::optional<std::uint64_t> size = co_await database->run(table, Kind(Mode::read_one), ask);
   if (size) co_return *size;
   // The user's own statements went over the table: it has to be counted once.
@@ -79,10 +84,11 @@ asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
   co_await database->run(table, Kind(Mode::write_autocommit), rewrite);
   auto nothing = [](Handle&) {};
   co_await database->run(table, Kind(Mode::checkpoint), nothing);
-  // The next commit begins the log anew and cuts it to its own length.
+  // The next commit begins the log anew and cuts it to its own length. It has to write a page: an UPDATE that
+  // changes nothing writes none.
   std::string const limit = std::to_string(database->options().wal_limit());
   auto cut = [&](Handle& handle) {
-    handle.execute("UPDATE beast_cache_tables SET version = version");
+    handle.execute("PRAGMA user_version=" + std::to_string(handle.query_integer("PRAGMA user_version")));
     handle.execute("PRAGMA journal_size_limit=" + limit);
   };
   co_await database->run(table, Kind(Mode::write_autocommit), cut);
@@ -117,12 +123,14 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     SQLiteConnection connection(handle.raw());
     work(connection);
   };
-  // Rows that a statement removed without a word have to be counted anew.
+  // The hook is told neither of the rows that REPLACE and DELETE without WHERE remove, nor of a ROLLBACK TO:
+  // a table that was touched has to be counted anew.
   auto write = [&](Handle& handle) {
-    std::int64_t const seen = handle.counts().seen();
+    std::int64_t const seen = handle.counts().seen(), touched = handle.counts().touched();
     std::int64_t const changes = sqlite3_total_changes64(handle.raw());
     run(handle);
-    if (sqlite3_total_changes64(handle.raw()) - changes != handle.counts().seen() - seen) {
+    if (handle.counts().touched() != touched ||
+        sqlite3_total_changes64(handle.raw()) - changes != handle.counts().seen() - seen) {
       handle.counts().lost();
     }
   };

@@ -16,10 +16,10 @@ void RowCounts::watch(sqlite3* db, std::vector<std::string> const& tables) {
 void RowCounts::changed(void* self, int operation, char const*, char const* name, sqlite3_int64) noexcept {
   auto& counts = *static_cast<RowCounts*>(self);
   ++counts.seen_;
-  if (operation == SQLITE_UPDATE) return;
   for (Table& table : counts.tables_) {
     if (sqlite3_stricmp(table.name.c_str(), name) != 0) continue;
-    table.now.rows += operation == SQLITE_INSERT ? 1 : -1;
+    ++counts.touched_;
+    if (operation != SQLITE_UPDATE) table.now.rows += operation == SQLITE_INSERT ? 1 : -1;
     return;
   }
 }

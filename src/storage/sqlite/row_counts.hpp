@@ -45,6 +45,8 @@ class RowCounts {
 
   // Rows that the hook was told of, to be compared with sqlite3_total_changes.
   std::int64_t seen() const noexcept { return seen_; }
+  // Those of the tables that are counted.
+  std::int64_t touched() const noexcept { return touched_; }
 
   // Before the commit.
   void write(Handle& handle);
@@ -65,7 +67,7 @@ class RowCounts {
                       sqlite3_int64 row) noexcept;
 
   std::vector<Table> tables_;
-  std::int64_t seen_ = 0;
+  std::int64_t seen_ = 0, touched_ = 0;
 };
 
 }  // namespace sqlite
