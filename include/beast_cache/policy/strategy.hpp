@@ -114,23 +114,3 @@ inline Decision evaluate(RequestView const& request, std::span<StoredView const>
 }  // namespace beast_cache
 
 #include "beast_cache/policy/impl/evaluation.hpp"
-
-namespace beast_cache {
-inline namespace v1 {
-namespace policy {
-
-inline Decision evaluate(RequestView const& request, StoredView const* stored, Options const& options,
-                         TimePoint now) noexcept {
-  detail::NoTrace none;
-  return detail::Evaluation<detail::NoTrace>{request, options, now, none}.run(stored);
-}
-
-inline Decision evaluate(RequestView const& request, std::span<StoredView const> variants,
-                         Options const& options, TimePoint now) noexcept {
-  detail::NoTrace none;
-  return detail::Evaluation<detail::NoTrace>{request, options, now, none}.run(variants);
-}
-
-}  // namespace policy
-}  // namespace v1
-}  // namespace beast_cache

@@ -1,5 +1,6 @@
 #include "storage/sqlite/database.hpp"
 
+#include <boost/asio/error.hpp>
 #include <mutex>
 #include <vector>
 
@@ -153,22 +154,47 @@ void Database::check_process() const {
   }
 }
 
+// The version of the schema's tables in the file, 0 without them.
+int Database::find_version(Handle& handle, Schema const& schema) {
+  Statement query = handle.statement("SELECT kind, version FROM beast_cache_tables WHERE name = ?1");
+  query.bind_text(1, schema.name());
+  if (!query.step()) return 0;
+  if (query.bytes(0) != schema.kind()) {
+    throw Error(cache_errc::not_a_cache, handle.file() + ": table " + schema.name() + " holds " +
+                                             std::string(query.bytes(0)) + ", not " + schema.kind() +
+                                             "; choose another table name");
+  }
+  return static_cast<int>(query.integer(1));
+}
+
+// True if the tables are there, as far as a reader can tell: it need not wait for those who write.
+asio::awaitable<bool> Database::is_prepared(std::shared_ptr<Schema> schema) {
+  if (!writer_ || readers_.empty() || !file_->identity()) co_return false;
+  auto look = [this, schema](Handle& handle) {
+    std::uint64_t const generation = file_->generation.load();
+    return find_version(handle, *schema) == schema->version() ? generation : 0;
+  };
+  std::uint64_t generation = 0;
+  try {
+    generation = co_await submit(Kind(Mode::read_autocommit), std::move(look));
+  } catch (Error const& error) {
+    // Whatever it is, the writer finds out as well.
+    if (error.code() == asio::error::operation_aborted) throw;
+  }
+  if (generation == 0) co_return false;
+  if (schema->is_counted()) file_->count_rows_of(schema->name());
+  schema->ready_.store(generation, std::memory_order_release);
+  co_return true;
+}
+
 asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
+  bool const prepared = co_await is_prepared(schema);
+  if (prepared) co_return;
   // The writer's handle, for the reader's can't open a file that is not there yet. Outside a transaction, so
   // that another process's write does not hold up the first read here.
   auto job = [this, schema](Handle& handle) {
     std::uint64_t const generation = file_->generation.load();
-    auto const version = [&] {
-      Statement query = handle.statement("SELECT kind, version FROM beast_cache_tables WHERE name = ?1");
-      query.bind_text(1, schema->name());
-      if (!query.step()) return 0;
-      if (query.bytes(0) != schema->kind()) {
-        throw Error(cache_errc::not_a_cache, handle.file() + ": table " + schema->name() + " holds " +
-                                                 std::string(query.bytes(0)) + ", not " + schema->kind() +
-                                                 "; choose another table name");
-      }
-      return static_cast<int>(query.integer(1));
-    };
+    auto const version = [&] { return find_version(handle, *schema); };
     if (schema->is_counted()) file_->count_rows_of(schema->name());
     int found = version();
     if (found == schema->version()) return generation;

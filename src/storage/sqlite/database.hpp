@@ -180,6 +180,8 @@ class Database : public std::enable_shared_from_this<Database> {
     co_return co_await self->submit(kind, std::move(job));
   }
 
+  static int find_version(Handle& handle, Schema const& schema);
+  asio::awaitable<bool> is_prepared(std::shared_ptr<Schema> schema);
   asio::awaitable<void> prepare(std::shared_ptr<Schema> schema);
   static asio::awaitable<void> on_all_lanes(std::shared_ptr<Database> self, Mode mode);
   detail::Lane& lane_for(Mode mode) noexcept;

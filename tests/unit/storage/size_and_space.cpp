@@ -314,7 +314,7 @@ TEST_CASE("vacuum gives free pages back within its budget, in steps between whic
   TempDirectory directory;
   SQLiteCache cache(directory.file("demo"));
   run([](SQLiteCache& c, std::string file) -> asio::awaitable<void> {
-    auto const checkpointed_size = [&c, file] { return std::filesystem::file_size(file); };
+    auto const checkpointed_size = [file] { return std::filesystem::file_size(file); };
     co_await fill(c, 20'000, 1024);
     co_await c.clear();
     co_await c.write("stays", "v");

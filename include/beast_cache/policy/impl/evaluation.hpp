@@ -224,6 +224,19 @@ class Evaluation {
 };
 
 }  // namespace detail
+// Here, so that it does not matter which of the two headers comes first.
+inline Decision evaluate(RequestView const& request, StoredView const* stored, Options const& options,
+                         TimePoint now) noexcept {
+  detail::NoTrace none;
+  return detail::Evaluation<detail::NoTrace>{request, options, now, none}.run(stored);
+}
+
+inline Decision evaluate(RequestView const& request, std::span<StoredView const> variants,
+                         Options const& options, TimePoint now) noexcept {
+  detail::NoTrace none;
+  return detail::Evaluation<detail::NoTrace>{request, options, now, none}.run(variants);
+}
+
 }  // namespace policy
 }  // namespace v1
 }  // namespace beast_cache
