@@ -44,6 +44,8 @@ void Lane::enqueue(Operation* operation) noexcept {
 }
 
 void Lane::wake() noexcept {
+  // Lest a pump that has just looked falls asleep over it.
+  woken_up_.store(true);
   switch (state_.exchange(running)) {
     case idle:
       try {
@@ -88,11 +90,12 @@ void Lane::pump() noexcept {
       run_batch(std::move(operations));
       continue;
     }
+    woken_up_.store(false);
     drained();
-    if (head_.load() != nullptr || wait() || !leave()) continue;
+    if (has_work() || wait() || !leave()) continue;
     state_.store(idle);
     // Either the submitter sees the lane idle and wakes it, or its operation is seen now.
-    if (head_.load() == nullptr || state_.exchange(running) != idle) return;
+    if (!has_work() || state_.exchange(running) != idle) return;
   }
 }
 
@@ -127,11 +130,11 @@ bool Lane::sleep_until(Clock::time_point deadline) noexcept {
   std::unique_lock lock(sleep_mutex_);
   state_.store(asleep);
   // As above: the submitter either sees the lane asleep, or its operation is seen now.
-  if (head_.load() == nullptr) {
+  if (!has_work()) {
     woken_.wait_until(lock, deadline, [this] { return state_.load() != asleep; });
   }
   bool const woken = state_.exchange(running) == running;
-  return woken || head_.load() != nullptr;
+  return woken || has_work();
 }
 
 void Lane::note_gap(Clock::duration gap) noexcept {

@@ -72,6 +72,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   struct Pump;
   enum State { idle, running, asleep };
 
+  bool has_work() const noexcept { return head_.load() != nullptr || woken_up_.load(); }
   void enqueue(Operation* operation) noexcept;
   OperationList take_all() noexcept;
   void pump() noexcept;
@@ -83,6 +84,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   LaneOptions const options_;
   std::atomic<Operation*> head_{nullptr};  // newest first
   std::atomic<int> state_{idle};
+  std::atomic<bool> woken_up_{false};  // since the pump looked
   std::mutex sleep_mutex_;
   std::condition_variable woken_;
   // The pump's own:

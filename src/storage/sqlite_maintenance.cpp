@@ -8,11 +8,13 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
+using sqlite::Database;
 using sqlite::Handle;
 using sqlite::Kind;
 using sqlite::Mode;
 
 asio::awaitable<std::uint64_t> read_size(DatabasePtr database, TablePtr table) {
+  Database::Steps const steps(*database);
   auto ask = [&](Handle& handle) -> std::optional<std::uint64_t> {
     // A file of the first version does not have it, and only a writer brings that up to date.
     if (database->options().read_only() && handle.query_integer("PRAGMA user_version") < 2)
@@ -32,6 +34,7 @@ asio::awaitable<std::uint64_t> read_size(DatabasePtr database, TablePtr table) {
 
 asio::awaitable<VacuumProgress> vacuum_in_slices(DatabasePtr database, TablePtr table, std::uint64_t budget,
                                                  std::function<void(VacuumProgress const&)> progress) {
+  Database::Steps const steps(*database);
   // As many as can be moved in some milliseconds, during which other writers wait.
   constexpr std::int64_t slice = 256;
   VacuumProgress done;
@@ -66,6 +69,7 @@ asio::awaitable<VacuumProgress> vacuum_in_slices(DatabasePtr database, TablePtr 
 }
 
 asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
+  Database::Steps const steps(*database);
   auto rewrite = [&](Handle& handle) {
     handle.execute("PRAGMA secure_delete=ON");
     try {

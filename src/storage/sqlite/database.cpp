@@ -1,6 +1,10 @@
 #include "storage/sqlite/database.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <mutex>
 #include <vector>
 
@@ -231,8 +235,21 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
   schema->ready_.store(generation, std::memory_order_release);
 }
 
+// There are few of them, and they are not waited for often: looked for, not signalled.
+asio::awaitable<void> Database::finish_steps(std::shared_ptr<Database> self) {
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
+  while (self->steps_.load() != 0) {
+    timer.expires_after(std::chrono::milliseconds(1));
+    error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) throw Error(ec, "cancelled");
+  }
+}
+
 asio::awaitable<void> Database::on_all_lanes(std::shared_ptr<Database> self, Mode mode) {
   self->check_process();
+  if (self->steps_.load() != 0) co_await finish_steps(self);
   auto nothing = [](Handle&) {};
   detail::OperationKind const kind = Kind(mode).operation();
   // The writer's handle is to be the last one that closes: it moves the write-ahead log into the file.

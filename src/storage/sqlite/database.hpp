@@ -129,6 +129,19 @@ class Database : public std::enable_shared_from_this<Database> {
     return run(schema, Kind(Mode::write), std::move(job));
   }
 
+  // Held by an operation of several steps. Between two of them it is in no lane's queue; close() waits for it
+  // nevertheless.
+  class Steps {
+   public:
+    explicit Steps(Database& database) noexcept : count_(database.steps_) { ++count_; }
+    Steps(Steps const&) = delete;
+    Steps& operator=(Steps const&) = delete;
+    ~Steps() { --count_; }
+
+   private:
+    std::atomic<int>& count_;
+  };
+
   // A new scope for Mode::bulk_begin and so on.
   static std::uint64_t new_scope() noexcept;
   // Rolls it back, if it has begun.
@@ -166,6 +179,7 @@ class Database : public std::enable_shared_from_this<Database> {
   template <class Job>
   static asio::awaitable<Result<Job>> prepare_and_run(std::shared_ptr<Database> self,
                                                       std::shared_ptr<Schema> schema, Kind kind, Job job) {
+    Steps const steps(*self);
     co_await self->prepare(schema);
     co_return co_await self->submit(kind, std::move(job));
   }
@@ -183,6 +197,7 @@ class Database : public std::enable_shared_from_this<Database> {
   static int find_version(Handle& handle, Schema const& schema);
   asio::awaitable<bool> is_prepared(std::shared_ptr<Schema> schema);
   asio::awaitable<void> prepare(std::shared_ptr<Schema> schema);
+  static asio::awaitable<void> finish_steps(std::shared_ptr<Database> self);
   static asio::awaitable<void> on_all_lanes(std::shared_ptr<Database> self, Mode mode);
   detail::Lane& lane_for(Mode mode) noexcept;
   void check_process() const;
@@ -194,6 +209,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::atomic<std::size_t> next_reader_{0};
   std::unique_ptr<InlineReader> inline_;
   std::atomic<int> users_{0};
+  std::atomic<int> steps_{0};  // operations of several steps
   unsigned forks_;
 };
 

@@ -84,8 +84,9 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   handle = std::make_unique<Handle>(path_, false, access, max_size);
   handle->start_busy_deadline(busy_timeout());
   try {
-    std::int64_t const application = handle->query_integer("PRAGMA application_id");
+    // In this order: another process may be making the tables and the number, in one transaction, just now.
     bool const empty = handle->query_integer("SELECT count(*) FROM sqlite_schema") == 0;
+    std::int64_t const application = handle->query_integer("PRAGMA application_id");
     if (application != application_id && (application != 0 || !empty || options_.read_only())) {
       throw Error(cache_errc::not_a_cache,
                   path_ + ": a database of another program; move it away or choose another name");
