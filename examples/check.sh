@@ -123,4 +123,25 @@ check_cold_against_hit() {
   [[ $(grep -c -E '(without a cache|cold:|hit:).* [0-9.]+ ms +[0-9]+$' printed) == 3 ]]
 }
 
+# status_of HOST:PORT PATH: the Cache-Status of the answer to a GET.
+status_of() {
+  exec 3<>"/dev/tcp/${1%:*}/${1##*:}"
+  printf 'GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n' "$2" >&3
+  tr -d '\r' <&3 | sed -n 's/^Cache-Status: //p' | normalise
+  exec 3>&-
+}
+
+check_caching_proxy() {
+  start_origin
+  mkfifo ready
+  caching_proxy --listen 127.0.0.1:0 --origin "$base" --cache proxy >ready &
+  local proxy=$! url
+  read -r url <ready
+  diff <(echo 'beast_cache; fwd=uri-miss; ttl=3600; stored') <(status_of "${url#http://}" /page)
+  diff <(echo 'beast_cache; hit; ttl=3600') <(status_of "${url#http://}" /page)
+  diff <(echo 'beast_cache; fwd=uri-miss') <(status_of "${url#http://}" /secret)
+  kill "$proxy"
+  wait "$proxy"  # it drains, and its status is 0
+}
+
 "check_$1"

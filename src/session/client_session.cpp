@@ -30,7 +30,8 @@ void ClientCore::prepare(Request& request) const {
   http::fields& headers = request.headers();
   if (!options_.user_agent().empty() && headers.count(http::field::user_agent) == 0)
     headers.set(http::field::user_agent, options_.user_agent());
-  if (headers.count(http::field::accept) == 0) headers.set(http::field::accept, "*/*");
+  if (!options_.accept().empty() && headers.count(http::field::accept) == 0)
+    headers.set(http::field::accept, options_.accept());
   std::string const& user_info = request.url().user_info();
   if (!user_info.empty() && headers.count(http::field::authorization) == 0)
     headers.set(http::field::authorization, basic_credentials(user_info));

@@ -36,6 +36,14 @@ bool is_field_value(std::string_view text) noexcept {
   });
 }
 
+// RFC 9112 section 3.2: origin-form or asterisk-form, and nothing that would end it early.
+bool is_target(std::string_view text) noexcept {
+  bool const begins_well = text == "*" || text.starts_with('/');
+  return begins_well && std::all_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) > 0x20 && c != '\x7f';
+         });
+}
+
 bool is_clients_own(http::field name, std::string_view text) noexcept {
   constexpr std::array own = {
       http::field::host,       http::field::content_length, http::field::transfer_encoding,
@@ -107,12 +115,14 @@ std::string serialize_head(Request const& request) {
   if (!is_token(method)) throw Error(http_errc::injection, origin + ": the method is no token");
   if (request.method() == http::verb::connect)
     throw Error(http_errc::injection, origin + ": CONNECT makes a tunnel, it has no response to read");
+  std::string_view const target = request.target().empty() ? url.target() : request.target();
+  if (!is_target(target)) throw Error(http_errc::injection, origin + ": the request target");
 
   std::string head;
   head.reserve(512);
   head.append(method)
       .append(1, ' ')
-      .append(url.target())
+      .append(target)
       .append(" HTTP/1.1\r\nHost: ")
       .append(url.authority());
   for (auto const& field : request.headers()) {

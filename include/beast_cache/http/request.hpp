@@ -41,7 +41,16 @@ class Request {
   }
 
   Url const& url() const noexcept { return url_; }
-  void set_url(Url url) { url_ = std::move(url); }
+  void set_url(Url url) {
+    url_ = std::move(url);
+    target_.clear();
+  }
+
+  /// What goes into the request line in place of `url().target()`: the spelling that an intermediary received,
+  /// or `*`. Empty, the default: the URL's own. Setting a URL empties it. The cache goes by the URL alone, so
+  /// the two have to name the same thing.
+  std::string const& target() const noexcept { return target_; }
+  void set_target(std::string target) { target_ = std::move(target); }
 
   /// The header fields as the caller wants them. Host, Content-Length, Transfer-Encoding and Connection are
   /// the client's own.
@@ -66,6 +75,7 @@ class Request {
   http::verb method_;
   std::string method_text_;
   Url url_;
+  std::string target_;
   http::fields headers_;
   Body body_;
   std::optional<std::chrono::milliseconds> timeout_;

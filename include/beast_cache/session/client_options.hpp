@@ -91,8 +91,16 @@ class ClientOptions {
   }
   std::string const& user_agent() const noexcept { return user_agent_; }
 
+  /// The Accept of requests that have none; empty sends none. Default: `*/*`.
+  ClientOptions& accept(std::string value) {
+    accept_ = std::move(value);
+    return *this;
+  }
+  std::string const& accept() const noexcept { return accept_; }
+
  private:
   std::string ca_file_;
+  std::string accept_ = "*/*";
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +
                             std::to_string(BEAST_CACHE_VERSION_MINOR);
   std::chrono::milliseconds timeout_ = std::chrono::seconds(30);

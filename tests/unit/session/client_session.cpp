@@ -92,6 +92,21 @@ TEST_CASE("Requests one after another use one connection") {
   CHECK(origin.connection_count() == 1);
 }
 
+TEST_CASE("User-Agent and Accept are sent where they are missing, unless they are turned off") {
+  ScriptedOrigin origin([](RecordedRequest const&) { return respond(200, "x"); });
+  asio::io_context io;
+  ClientSession talkative(io.get_executor());
+  ClientSession silent(io.get_executor(), ClientOptions().user_agent("").accept(""));
+  run(io, talkative.get(origin.url()));
+  run(io, talkative.get(origin.url()).header("Accept", "text/html"));
+  run(io, silent.get(origin.url()));
+  auto const requests = origin.requests();
+  CHECK(requests[0].header("Accept") == "*/*");
+  CHECK(requests[0].header("User-Agent").value().starts_with("beast_cache/"));
+  CHECK(requests[1].header("Accept") == "text/html");
+  CHECK(requests[2].head == "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(origin.port()) + "\r\n\r\n");
+}
+
 TEST_CASE("Every method goes out under its name") {
   ScriptedOrigin origin([](RecordedRequest const& r) {
     return r.method == "HEAD" ? "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"

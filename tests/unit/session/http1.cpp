@@ -51,6 +51,14 @@ TEST_CASE("A request is written with the framing that its body asks for") {
   post.set_body(Body::from_source([] { return std::make_unique<StringReader>(std::string()); }));
   CHECK(detail::serialize_head(post) == "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
 
+  get.set_target("/%61/../a?b");  // as an intermediary received it
+  CHECK(detail::serialize_head(get) == "GET /%61/../a?b HTTP/1.1\r\nHost: h:81\r\nX-A: 1\r\n\r\n");
+  get.set_url(Url("http://h/c"));
+  CHECK(detail::serialize_head(get) == "GET /c HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n");
+  Request options(http::verb::options, Url("http://h/"));
+  options.set_target("*");
+  CHECK(detail::serialize_head(options) == "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
+
   Request other("PROPFIND", Url("http://h/"));
   CHECK(detail::serialize_head(other) == "PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n");
 }
@@ -80,6 +88,15 @@ TEST_CASE("What could smuggle a request into another is refused") {
   }
   SECTION("an empty name") {
     request.headers().set("", "1");
+  }
+  SECTION("a target with a blank") {
+    request.set_target("/a b");
+  }
+  SECTION("a target with CR and LF") {
+    request.set_target("/\r\nX-A:1");
+  }
+  SECTION("a target that is a whole URL") {
+    request.set_target("http://evil/");
   }
   SECTION("a method with a blank") {
     request = Request("GET /x", Url("http://h/"));
