@@ -122,6 +122,7 @@ std::string serialise(unsigned status, std::string_view reason, http::fields con
 }
 
 std::string reason_of(unsigned status) {
+  if (status == 103) return "Early Hints";  // RFC 8297, which Beast does not know
   http::status const known = http::int_to_status(status);
   return known == http::status::unknown ? std::string() : std::string(http::obsolete_reason(known));
 }
