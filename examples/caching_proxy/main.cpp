@@ -5,7 +5,7 @@
 //   --cache    the SQLite file; `.sqlite` is appended to a name without an extension
 //   --private  a cache for one user; otherwise it is a shared one (RFC 9111 section 1)
 //   --threads  how many threads serve the clients; default 1
-//   --timeout  how long one exchange with the origin may take, its body included; default 300000
+//   --timeout  how long the origin may keep a client waiting at one time, in milliseconds; default 30000
 // SIGTERM and SIGINT: what is under way is answered, then the program ends with 0. A second one ends it at
 // once.
 #include <sys/resource.h>
@@ -42,7 +42,7 @@ struct Arguments {
   std::string cache;
   bool is_private = false;
   unsigned threads = 1;
-  unsigned timeout = 300'000;
+  unsigned timeout = 30'000;
 };
 
 template <class Number>
@@ -106,7 +106,8 @@ CachedSession open_session(asio::any_io_executor executor, Arguments const& argu
   // What the client sends is what the client's client sent: nothing is added, no redirect is followed.
   ClientOptions client;
   client.user_agent("").accept("").max_redirects(0).max_connections_per_origin(512);
-  client.timeout(std::chrono::milliseconds(arguments.timeout));
+  // A body may take as long as it likes, so long as it goes on.
+  client.timeout(std::chrono::hours(24)).stall_timeout(std::chrono::milliseconds(arguments.timeout));
   policy::Options rules;
   rules.mode(arguments.is_private ? policy::CacheMode::private_cache : policy::CacheMode::shared_cache);
   CacheOptions options;

@@ -64,7 +64,7 @@ void Lease::give_back() noexcept {
 }
 
 asio::awaitable<void> Lease::connect(Url url, Transport::Clock::time_point deadline) {
-  connection_ = std::make_unique<Connection>(pool_->executor());
+  connection_ = std::make_unique<Connection>(pool_->executor(), pool_->stall_timeout_);
   std::shared_ptr<TlsContext const> tls;
   if (url.is_secure()) tls = pool_->tls_context();
   co_await connection_->transport.connect(std::move(url), deadline, std::move(tls));
@@ -106,6 +106,7 @@ ConnectionPool::ConnectionPool(asio::any_io_executor executor, ClientOptions con
     : executor_(std::move(executor)),
       limit_(options.max_connections_per_origin()),
       idle_timeout_(options.idle_timeout()),
+      stall_timeout_(options.stall_timeout()),
       ca_file_(options.ca_file()),
       next_sweep_(Clock::now()) {}
 

@@ -26,7 +26,8 @@ namespace detail {
 /// A connection with the bytes that were read from it and not used yet.
 class Connection {
  public:
-  explicit Connection(asio::any_io_executor executor) : transport(std::move(executor)) {}
+  Connection(asio::any_io_executor executor, Transport::Clock::duration stall_timeout)
+      : transport(std::move(executor), stall_timeout) {}
 
   Transport transport;
   /// Bytes [begin, end) of the buffer are unread.
@@ -125,6 +126,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   asio::any_io_executor const executor_;
   std::size_t const limit_;
   std::chrono::milliseconds const idle_timeout_;
+  std::chrono::milliseconds const stall_timeout_;
   std::string const ca_file_;
   std::mutex mutex_;
   std::unordered_map<std::string, Bucket> buckets_;

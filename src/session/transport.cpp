@@ -1,5 +1,6 @@
 #include "session/transport.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio/associated_allocator.hpp>
@@ -37,7 +38,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   using lowest_layer_type = Wire;
   using Clock = Transport::Clock;
 
-  explicit Wire(asio::any_io_executor const& executor) : socket_(executor), timer_(executor) {}
+  Wire(asio::any_io_executor const& executor, Clock::duration stall_timeout)
+      : socket_(executor), timer_(executor), stall_timeout_(stall_timeout) {}
 
   executor_type get_executor() noexcept { return socket_.get_executor(); }
   lowest_layer_type& lowest_layer() noexcept { return *this; }
@@ -60,6 +62,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
                                                   error_code(asio::error::operation_aborted)));
       return;
     }
+    begin_wait();
     error_code ignored;
     socket_.close(ignored);
     socket_.async_connect(endpoint, std::forward<Handler>(handler));
@@ -74,8 +77,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void arm(Clock::time_point deadline) {
     std::lock_guard const lock(mutex_);
     ++generation_;
-    timer_.expires_at(deadline);
-    timer_.async_wait(Expiry(shared_from_this(), generation_));
+    deadline_ = deadline;
+    wait_until(stall_timeout_.count() == 0 ? deadline : Clock::now() + stall_timeout_);
   }
   void disarm() noexcept {
     std::lock_guard const lock(mutex_);
@@ -93,8 +96,9 @@ class Wire : public std::enable_shared_from_this<Wire> {
     socket_.close(ignored);
   }
 
-  /// Replaces what an operation reports when it was ended from outside.
-  void settle(error_code& ec) const noexcept {
+  /// An operation has ended. Replaces what it reports when it was ended from outside.
+  void settle(error_code& ec) noexcept {
+    waits_since_.store(0, std::memory_order_relaxed);
     if (!dead_.load(std::memory_order_acquire)) return;
     std::lock_guard const lock(mutex_);
     ec = reason_;
@@ -153,12 +157,34 @@ class Wire : public std::enable_shared_from_this<Wire> {
                                                                   std::size_t{0}));
       return;
     }
+    begin_wait();
     operation(socket_, buffers, std::forward<Handler>(handler));
   }
 
+  void begin_wait() noexcept {
+    if (stall_timeout_.count() != 0)
+      waits_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  }
+
+  void wait_until(Clock::time_point time) {
+    timer_.expires_at(std::min(time, deadline_));
+    timer_.async_wait(Expiry(shared_from_this(), generation_));
+  }
+
+  // The timer is set once in a while, not for each operation: at its end it looks how long the one under way
+  // waits.
   void expire(std::uint64_t generation) noexcept {
     std::lock_guard const lock(mutex_);
-    if (generation == generation_ && Clock::now() >= timer_.expiry()) kill_locked(http_errc::timeout);
+    auto const now = Clock::now();
+    if (generation != generation_ || now < timer_.expiry()) return;
+    auto const since = waits_since_.load(std::memory_order_relaxed);
+    auto const begin = since == 0 ? now : Clock::time_point(Clock::duration(since));
+    if (now >= deadline_ || now - begin >= stall_timeout_) return kill_locked(http_errc::timeout);
+    try {
+      wait_until(begin + stall_timeout_);
+    } catch (...) {  // without a timer it could wait for ever
+      kill_locked(http_errc::timeout);
+    }
   }
 
   void kill_locked(error_code reason) noexcept {
@@ -172,6 +198,9 @@ class Wire : public std::enable_shared_from_this<Wire> {
   mutable std::mutex mutex_;
   Tcp::socket socket_;
   asio::steady_timer timer_;
+  Clock::duration const stall_timeout_;
+  Clock::time_point deadline_;
+  std::atomic<Clock::rep> waits_since_ = 0;  // no operation is under way: 0
   std::uint64_t generation_ = 0;
   std::atomic<bool> dead_ = false;
   error_code reason_;
@@ -337,7 +366,8 @@ asio::awaitable<std::vector<Tcp::endpoint>> resolve(asio::any_io_executor const&
 
 }  // namespace
 
-Transport::Transport(asio::any_io_executor executor) : link_(std::make_shared<Link>(executor)) {}
+Transport::Transport(asio::any_io_executor executor, Clock::duration stall_timeout)
+    : link_(std::make_shared<Link>(executor, stall_timeout)) {}
 Transport::Transport(Transport&&) noexcept = default;
 Transport& Transport::operator=(Transport&& other) noexcept {
   if (link_) link_->close();

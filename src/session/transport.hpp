@@ -35,7 +35,10 @@ class Transport {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Transport(asio::any_io_executor executor);
+  /// @param stall_timeout The longest that one operation may wait for the other side; zero: the deadline
+  /// alone
+  ///   counts.
+  Transport(asio::any_io_executor executor, Clock::duration stall_timeout);
   Transport(Transport&&) noexcept;
   Transport& operator=(Transport&&) noexcept;
   /// Closes the connection.

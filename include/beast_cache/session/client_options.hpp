@@ -2,6 +2,7 @@
 /// \file client_options.hpp
 /// What a `ClientSession` does unless a request says otherwise.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -37,6 +38,16 @@ class ClientOptions {
   }
   std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
+  /// How long the server may keep an exchange waiting at one time: for the connection, for it to take a piece
+  /// of the request, for the answer to begin, for the next piece of it. A caller that takes its time over a
+  /// body does not count. It fails as a timeout does; a year at most. Default: zero, which is as long as
+  /// `timeout` allows.
+  ClientOptions& stall_timeout(std::chrono::milliseconds timeout) {
+    stall_timeout_ = std::clamp(timeout, std::chrono::milliseconds(0), longest);
+    return *this;
+  }
+  std::chrono::milliseconds stall_timeout() const noexcept { return stall_timeout_; }
+
   /// How many redirects are followed; 0 returns the redirect itself. Default: 10.
   ClientOptions& max_redirects(unsigned limit) {
     max_redirects_ = limit;
@@ -61,8 +72,7 @@ class ClientOptions {
 
   /// How long an idle connection is kept for reuse, a year at most; 0 keeps none. Default: 30 s.
   ClientOptions& idle_timeout(std::chrono::milliseconds timeout) {
-    constexpr std::chrono::milliseconds most = std::chrono::hours(24 * 365);
-    idle_timeout_ = timeout < most ? timeout : most;
+    idle_timeout_ = std::min(timeout, longest);
     return *this;
   }
   std::chrono::milliseconds idle_timeout() const noexcept { return idle_timeout_; }
@@ -99,11 +109,14 @@ class ClientOptions {
   std::string const& accept() const noexcept { return accept_; }
 
  private:
+  static constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+
   std::string ca_file_;
   std::string accept_ = "*/*";
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +
                             std::to_string(BEAST_CACHE_VERSION_MINOR);
   std::chrono::milliseconds timeout_ = std::chrono::seconds(30);
+  std::chrono::milliseconds stall_timeout_ = std::chrono::milliseconds(0);
   std::chrono::milliseconds idle_timeout_ = std::chrono::seconds(30);
   std::size_t max_connections_per_origin_ = 64;
   std::size_t max_header_size_ = 64 * 1024;

@@ -64,6 +64,22 @@ asio::awaitable<void> fail_many(ClientSession session, std::string url, int coun
   }
 }
 
+/// Takes that long before it reads on.
+asio::awaitable<std::size_t> read_slowly(ClientSession session, std::string url,
+                                         std::chrono::milliseconds pause) {
+  StreamedResponse response = co_await session.get(url).stream();
+  std::string buffer(64 * 1024, '\0');
+  std::size_t size = co_await response.read_some(asio::buffer(buffer));
+  asio::steady_timer timer(co_await asio::this_coro::executor, pause);
+  co_await timer.async_wait(asio::use_awaitable);
+  for (;;) {
+    std::size_t const count = co_await response.read_some(asio::buffer(buffer));
+    if (count == 0) break;
+    size += count;
+  }
+  co_return size;
+}
+
 void run_on_threads(asio::io_context& io, int count) {
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) threads.emplace_back([&io] { io.run(); });
@@ -82,6 +98,29 @@ TEST_CASE("A server that stalls anywhere ends in a timeout") {
   ClientSession session(io.get_executor());
   CHECK(code_of_get(io, session, origin.url(), 20ms) == http_errc::timeout);
   CHECK(origin.wait_for_open(0));
+}
+
+TEST_CASE("A server that stalls anywhere ends in a timeout, however long the whole may take") {
+  std::string const sent =
+      GENERATE(as<std::string>(), "", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+  ScriptedOrigin origin(stalling(sent));
+  asio::io_context io;
+  ClientSession session(io.get_executor(), ClientOptions().stall_timeout(20ms));
+  CHECK(code_of_get(io, session, origin.url(), std::chrono::hours(1)) == http_errc::timeout);
+  CHECK(origin.wait_for_open(0));
+
+  ScriptedOrigin deaf(std::vector<Script>{{Step::receive(), Step::send(std::string(1, 'H'))}});
+  CHECK_THROWS_AS(run(io, session.post(deaf.url()).body(std::string(8 << 20, 'x')).timeout(1h)), Error);
+}
+
+TEST_CASE("Neither a server that goes on nor a caller that waits has stalled") {
+  std::string const body(std::size_t{8} << 20, 'x');
+  ScriptedOrigin origin([&](RecordedRequest const&) { return respond(200, body); });
+  asio::io_context io;
+  ClientSession session(io.get_executor(), ClientOptions().stall_timeout(400ms));
+  CHECK(run(io, read_slowly(session, origin.url(), 500ms)) == body.size());
+  // The deadline still counts.
+  CHECK(code_of_get(io, session, origin.url(), 0ms) == http_errc::timeout);
 }
 
 TEST_CASE("A server that never reads ends in a timeout") {
