@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "backend/digest.hpp"
+#include "beast_cache/policy/no_vary_search.hpp"
 #include "beast_cache/policy/vary.hpp"
 
 // What is hashed:
 //   key        the URL's text: `printf %s URL | sha256sum` gives it, too
 //   principal  HMAC under the salt: each line of Authorization as a part; so are concealed credentials
+//   search     parts: the URL without its query, the rest of the query as its rule writes it
 //   variant    parts: key, principal, method; for each name in Vary (lower case, sorted, once): the name, and
 //              its value's normal form, or nothing when the request had no such field
 // A part is its length in 8 bytes, least significant first, and its bytes.
@@ -47,6 +49,23 @@ std::string hash_of(http::fields const& headers, http::field name, std::string_v
 
 std::string create_key(Url const& url) {
   return detail::sha256_hex(url.str());
+}
+
+std::string SearchKey::path_of(Url const& url) {
+  return detail::sha256_hex(std::string_view(url.str()).substr(0, url.str().find('?')));
+}
+
+std::optional<SearchKey> SearchKey::of(Url const& url, http::fields const& response_headers) {
+  if (response_headers.count("No-Vary-Search") == 0) return std::nullopt;
+  policy::NoVarySearch const rule(response_headers);
+  if (rule.is_default()) return std::nullopt;
+  std::string_view const text = url.str();
+  auto const query = text.find('?');
+  std::string parts;
+  detail::append_part(parts, text.substr(0, query));
+  detail::append_part(parts,
+                      rule.canonical_query(query == text.npos ? std::string_view() : text.substr(query + 1)));
+  return SearchKey(path_of(url), detail::sha256_hex(parts));
 }
 
 std::string create_principal(http::fields const& request_headers, std::string_view salt) {

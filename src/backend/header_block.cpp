@@ -1,5 +1,7 @@
 #include "beast_cache/backend/impl/header_block.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <limits>
 
 #include "beast_cache/error.hpp"
@@ -56,6 +58,51 @@ std::optional<http::fields> parse_headers(std::string_view text) {
     text.remove_prefix(end + line_end.size());
   }
   return fields;
+}
+
+std::string format_parts(policy::ByteParts const& parts) {
+  std::string text;
+  for (policy::ByteRange const& range : parts.ranges()) {
+    if (!text.empty()) text += ',';
+    text.append(std::to_string(range.first())).append(1, '-').append(std::to_string(range.last()));
+  }
+  if (text.empty()) return text;
+  return text.append(1, '/').append(parts.complete() ? std::to_string(*parts.complete()) : "*");
+}
+
+std::optional<policy::ByteParts> parse_parts(std::string_view text) {
+  if (text.empty()) return policy::ByteParts();
+  std::string_view const written = text;
+  auto const number = [&](char behind) {
+    std::uint64_t value = 0;
+    char const* const end = text.data() + text.size();
+    auto const read = std::from_chars(text.data(), end, value);
+    bool const good =
+        read.ec == std::errc() && (behind == 0 ? read.ptr == end : read.ptr != end && *read.ptr == behind);
+    text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()) + (good && behind != 0));
+    return good ? std::optional<std::uint64_t>(value) : std::nullopt;
+  };
+  auto const slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  policy::ByteParts parts;
+  std::string_view const complete = text.substr(slash + 1);
+  std::string ranges(text.substr(0, slash));
+  ranges += ',';
+  text = ranges;
+  while (!text.empty()) {
+    auto const first = number('-');
+    auto const last = first ? number(',') : std::nullopt;
+    if (!last || *last < *first) return std::nullopt;
+    parts.add(policy::ByteRange(*first, *last));
+  }
+  if (complete != "*") {
+    text = complete;
+    auto const size = number(0);
+    if (!size) return std::nullopt;
+    parts.complete(*size);
+  }
+  // Ranges out of order or overlapping were not written here.
+  return format_parts(parts) == written ? std::optional(std::move(parts)) : std::nullopt;
 }
 
 }  // namespace detail

@@ -66,7 +66,8 @@ Seal::Verdict Seal::judge(std::string_view stored, std::string_view right) const
 }
 
 ResponseRow::ResponseRow(CachedResponse const& response, std::string_view headers,
-                         std::string_view vary_headers, std::string_view body_checksum)
+                         std::string_view vary_headers, std::string_view body_checksum,
+                         std::string_view parts)
     : url_(response.url().str()),
       method_(std::string_view(http::to_string(response.method()))),
       reason_(response.reason()),
@@ -74,6 +75,7 @@ ResponseRow::ResponseRow(CachedResponse const& response, std::string_view header
       vary_headers_(vary_headers),
       principal_(response.principal()),
       body_checksum_(body_checksum),
+      parts_(parts),
       status_(response.status()),
       version_(response.version()),
       request_time_(to_integer(response.request_time())),
@@ -92,6 +94,7 @@ ResponseRow::ResponseRow(sqlite::Statement const& statement)
       vary_headers_(statement.bytes(7)),
       principal_(statement.bytes(8)),
       body_checksum_(statement.bytes(16)),
+      parts_(statement.bytes(17)),
       status_(statement.integer(3)),
       version_(statement.integer(5)),
       request_time_(statement.integer(9)),
@@ -110,7 +113,7 @@ void ResponseRow::bind(sqlite::Statement& statement) const {
   bind_optional(statement, 12, expires_at_);
   bind_optional(statement, 13, override_);
   bind_optional(statement, 14, fallback_);
-  statement.bind(15, size_).bind_text(16, body_checksum_);
+  statement.bind(15, size_).bind_text(16, body_checksum_).bind_text(17, parts_);
 }
 
 std::string_view ResponseRow::sealed_text(std::string_view key) const {
@@ -122,6 +125,8 @@ std::string_view ResponseRow::sealed_text(std::string_view key) const {
   for (std::int64_t number : {status_, version_, request_time_, response_time_, size_})
     append_integer(text, number);
   for (auto const& number : {created_at_, expires_at_, override_, fallback_}) append_optional(text, number);
+  // Last, and only where there are any: rows of version 1 had none.
+  if (!parts_.empty()) append_part(text, parts_);
   return text;
 }
 
@@ -134,7 +139,8 @@ std::optional<ResponseHead> ResponseRow::decode_head(Url const& url) const {
 
 std::optional<CacheInfo> ResponseRow::decode_info() const {
   std::optional<http::fields> vary = parse_headers(vary_headers_);
-  if (!vary) return std::nullopt;
+  std::optional<policy::ByteParts> parts = parse_parts(parts_);
+  if (!vary || !parts) return std::nullopt;
   std::optional<CacheInfo> info(std::in_place);
   info->set_method(http::string_to_verb(method_))
       .set_principal(std::string(principal_))
@@ -142,7 +148,8 @@ std::optional<CacheInfo> ResponseRow::decode_info() const {
       .set_times(to_time(request_time_), to_time(response_time_))
       .set_created_at(to_time(created_at_))
       .set_expires(to_time(expires_at_))
-      .set_overrides(to_time(override_), to_time(fallback_));
+      .set_overrides(to_time(override_), to_time(fallback_))
+      .set_parts(std::move(*parts));
   return info;
 }
 

@@ -34,20 +34,21 @@ class Seal {
   Guard guard_;
 };
 
-// The columns but id, key, variant, checksum and body. Views: into a response and its texts, or into a
-// statement's row, until its next step.
+// The columns but id, key, variant, checksum, body and those that are made of the headers. Views: into a
+// response and its texts, or into a statement's row, until its next step.
 class ResponseRow {
  public:
   ResponseRow() = default;
 
   // The row of a response. The texts have to outlive it.
   ResponseRow(CachedResponse const& response, std::string_view headers, std::string_view vary_headers,
-              std::string_view body_checksum);
+              std::string_view body_checksum, std::string_view parts);
 
   // The row that `sql::heads` yields.
+  static constexpr int id_column = 0, headers_column = 6, checksum_column = 18;
   explicit ResponseRow(sqlite::Statement const& statement);
 
-  // Binds the parameters 1 to 16.
+  // Binds the parameters 1 to 17.
   void bind(sqlite::Statement& statement) const;
 
   // What the checksum is taken of; it is for the row of that key only. Valid until the thread's next call.
@@ -64,7 +65,7 @@ class ResponseRow {
   std::optional<CacheInfo> decode_info() const;
 
  private:
-  std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_;
+  std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_;
   std::int64_t status_ = 0, version_ = 0, request_time_ = 0, response_time_ = 0, size_ = 0;
   std::optional<std::int64_t> created_at_, expires_at_, override_, fallback_;
 };

@@ -149,6 +149,13 @@ asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   co_return co_await database->write(impl->schema(), std::move(job));
 }
 
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
+  std::shared_ptr<Impl> const impl = impl_;
+  std::shared_ptr<sqlite::Database> const database = impl->database();
+  auto job = [&](Handle& handle) { return detail::remove_groups(handle, origin, groups); };
+  co_return co_await database->write(impl->schema(), std::move(job));
+}
+
 asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
   std::shared_ptr<Impl> const impl = impl_;
   std::shared_ptr<sqlite::Database> const database = impl->database();

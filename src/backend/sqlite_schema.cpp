@@ -16,6 +16,13 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
   handle.execute(sql::create);
 }
 
+void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
+  if (from != 1) return Schema::migrate(handle, from);
+  handle.execute(sql::migrate_1);
+  handle.execute(sql::create);
+  handle.execute(sql::copy_1);
+}
+
 }  // namespace detail
 }  // namespace v1
 }  // namespace beast_cache

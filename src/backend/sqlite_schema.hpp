@@ -16,9 +16,13 @@
 //   expires_at        when it stops being fresh
 //   expires_override, expires_fallback   the user's expire_after, as times
 //   size              the body's length in bytes
+//   parts             for a stored 206: the ranges that the body is made of; empty for a whole response
 //   body_checksum     of the body
-//   checksum          of everything else in the row but id and variant, body_checksum included
-//   body              the bytes as they came
+//   checksum          of everything else in the row but id, variant and the columns below
+//   group_origin      the URL's origin where the response belongs to cache groups (RFC 9875), else NULL
+//   path_key          where No-Vary-Search makes differences of the query count for nothing: create_key of
+//   the search_key        URL without its query, and with what is left of the query; else NULL body the bytes
+//   as they came
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
 //
 // Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;
@@ -37,9 +41,10 @@ namespace detail {
 // Both tables at once: they are used in one transaction.
 class ResponseSchema final : public sqlite::Schema {
  public:
-  ResponseSchema() : Schema("responses", "http responses", 1) {}
+  ResponseSchema() : Schema("responses", "http responses", 2) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
+  void migrate(sqlite::Handle& handle, int from) const override;
 };
 
 namespace sql {
@@ -53,28 +58,45 @@ inline constexpr char create[] =
     "status INTEGER NOT NULL, reason TEXT NOT NULL, version INTEGER NOT NULL, headers TEXT NOT NULL, "
     "vary_headers TEXT NOT NULL, principal TEXT NOT NULL, request_time INTEGER NOT NULL, "
     "response_time INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, "
-    "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, checksum TEXT NOT NULL, "
-    "body BLOB NOT NULL, UNIQUE(key, variant));"
+    "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, parts TEXT NOT NULL, "
+    "checksum TEXT NOT NULL, group_origin TEXT, path_key TEXT, search_key TEXT, body BLOB NOT NULL, "
+    "UNIQUE(key, variant));"
     "CREATE INDEX responses_expires_at ON responses(expires_at);"
+    "CREATE INDEX responses_group_origin ON responses(group_origin) WHERE group_origin IS NOT NULL;"
+    "CREATE INDEX responses_path_key ON responses(path_key) WHERE path_key IS NOT NULL;"
+    "CREATE INDEX responses_search_key ON responses(search_key) WHERE search_key IS NOT NULL;"
     "CREATE TABLE redirects("
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
     "target_url TEXT NOT NULL);"
     "CREATE INDEX redirects_target_key ON redirects(target_key);";
 
+// Version 1 had no parts, no groups and no search keys.
+inline constexpr char migrate_1[] =
+    "DROP INDEX responses_expires_at; DROP INDEX redirects_target_key;"
+    "ALTER TABLE responses RENAME TO responses_1; ALTER TABLE redirects RENAME TO redirects_1;";
+inline constexpr char copy_1[] =
+    "INSERT INTO responses SELECT id, key, variant, url, method, status, reason, version, headers, "
+    "vary_headers, "
+    "principal, request_time, response_time, created_at, expires_at, expires_override, expires_fallback, "
+    "size, "
+    "body_checksum, '', checksum, NULL, NULL, NULL, body FROM responses_1;"
+    "INSERT INTO redirects SELECT id, key, target_key, url, target_url FROM redirects_1;"
+    "DROP TABLE responses_1; DROP TABLE redirects_1;";
+
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
     "'redirects') LIMIT 1";
 
-inline constexpr char heads[] =
-    "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "
-    "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, "
-    "checksum "
-    "FROM responses WHERE key = ?1";
-inline constexpr char head[] =
-    "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "
-    "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, "
-    "checksum "
-    "FROM responses WHERE id = ?1 AND key = ?2";
+#define BEAST_CACHE_HEAD_COLUMNS                                                                            \
+  "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
+  "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, parts, " \
+  "checksum FROM responses "
+inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "WHERE key = ?1";
+inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "WHERE search_key = ?1";
+inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key = ?2";
+#undef BEAST_CACHE_HEAD_COLUMNS
+inline constexpr char search_rule[] =
+    "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";
 inline constexpr char body[] = "SELECT body FROM responses WHERE id = ?1";
 
 // REPLACE gives the row a new id: what is stored last is the newest.
@@ -82,8 +104,9 @@ inline constexpr char store[] =
     "INSERT OR REPLACE INTO responses(url, method, status, reason, version, headers, vary_headers, "
     "principal, "
     "request_time, response_time, created_at, expires_at, expires_override, expires_fallback, size, "
-    "body_checksum, checksum, key, variant, body) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
+    "?22, ?23, ?24)";
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
@@ -94,8 +117,9 @@ inline constexpr char freshen[] =
     "UPDATE responses SET url = ?1, method = ?2, status = ?3, reason = ?4, version = ?5, headers = ?6, "
     "vary_headers = ?7, principal = ?8, request_time = ?9, response_time = ?10, created_at = ?11, "
     "expires_at = ?12, expires_override = ?13, expires_fallback = ?14, size = ?15, body_checksum = ?16, "
-    "checksum = ?17 WHERE id = ?18";
+    "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, checksum = ?21 WHERE id = ?22";
 
+inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group_origin = ?1";
 inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
     "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "backend/digest.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
+#include "beast_cache/policy/cache_groups.hpp"
+#include "beast_cache/policy/no_vary_search.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -41,13 +44,13 @@ class Candidate {
   CacheInfo info_;
 };
 
-constexpr int id_column = 0;
-constexpr int checksum_column = 17;
-
+Verdict judge_head(sqlite::Statement const& statement, ResponseRow const& row, std::string_view key,
+                   Seal const& seal) {
+  return seal.judge(statement.bytes(ResponseRow::checksum_column), seal.of_head(row.sealed_text(key)));
+}
 Verdict judge_head(sqlite::Statement const& statement, ResponseRow const& row, LookupQuery const& query,
                    Seal const& seal) {
-  Verdict const verdict =
-      seal.judge(statement.bytes(checksum_column), seal.of_head(row.sealed_text(query.key())));
+  Verdict const verdict = judge_head(statement, row, query.key(), seal);
   if (verdict == Verdict::good && row.url() != query.url().str()) return Verdict::damaged;
   return verdict;
 }
@@ -60,12 +63,12 @@ void reject(Found& found, std::int64_t id, Verdict verdict) {
 // The newest row that matches, not counting those that were rejected. No ORDER BY: sorting would copy the
 // heads.
 std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
-                                      Found& found, bool& others) {
+                                      Found& found) {
   std::optional<Candidate> best;
   sqlite::Statement heads = handle.statement(sql::heads);
   heads.bind_text(1, query.key());
   while (heads.step()) {
-    std::int64_t const id = heads.integer(id_column);
+    std::int64_t const id = heads.integer(ResponseRow::id_column);
     if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
     ResponseRow const row(heads);
     Verdict const verdict = judge_head(heads, row, query, seal);
@@ -81,8 +84,43 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
     } else if (query.matches(head->headers(), *info)) {
       best.emplace(id, row, std::move(*head), std::move(*info));
     } else {
-      others = true;
+      found.lookup.set_other_variants();
+      if (query.may_validate(*info))
+        found.lookup.add_candidate(CachedHead(std::move(*head), std::move(*info)));
     }
+  }
+  return best;
+}
+
+// The newest row for a URL whose query differs only in what its No-Vary-Search makes count for nothing. Rows
+// that do not pass are found when their own URL is looked up.
+std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
+                                           Found const& found) {
+  std::optional<Candidate> best;
+  std::optional<SearchKey> search;
+  {
+    sqlite::Statement rule = handle.statement(sql::search_rule);
+    rule.bind_text(1, SearchKey::path_of(query.url()));
+    if (!rule.step()) return best;
+    std::optional<http::fields> const headers = parse_headers(rule.bytes(0));
+    if (headers) search = SearchKey::of(query.url(), *headers);
+  }
+  if (!search) return best;
+  sqlite::Statement heads = handle.statement(sql::heads_by_search);
+  heads.bind_text(1, search->search());
+  while (heads.step()) {
+    std::int64_t const id = heads.integer(ResponseRow::id_column);
+    if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
+    ResponseRow const row(heads);
+    if (best && !best->is_older_than(row.response_time(), id)) continue;
+    if (judge_head(heads, row, sha256_hex(row.url()), seal) != Verdict::good) continue;
+    std::optional<Url> const url = Url::parse(row.url());
+    std::optional<CacheInfo> info = row.decode_info();
+    if (!url || !info) continue;
+    std::optional<ResponseHead> head = row.decode_head(*url);
+    bool const matches = head && policy::NoVarySearch(head->headers()).equivalent(*url, query.url()) &&
+                         query.matches(head->headers(), *info);
+    if (matches) best.emplace(id, row, std::move(*head), std::move(*info));
   }
   return best;
 }
@@ -105,12 +143,10 @@ void remove_row(sqlite::Handle& handle, std::int64_t id) {
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal) {
   Found found;
   for (;;) {
-    bool others = false;
-    std::optional<Candidate> best = newest_match(handle, query, seal, found, others);
-    if (!best) {
-      if (others) found.lookup.set_other_variants();
-      return found;
-    }
+    found.lookup = Lookup();
+    std::optional<Candidate> best = newest_match(handle, query, seal, found);
+    if (!best) best = newest_equivalent(handle, query, seal, found);
+    if (!best) return found;
     sqlite::Statement select = handle.statement(sql::body);
     select.bind(1, best->id());
     std::string_view body;
@@ -152,21 +188,43 @@ RowToStore::RowToStore(CachedResponse const& response)
       key_(create_key(response.url())),
       variant_(create_variant(response)),
       headers_(format_headers(response.headers())),
-      vary_headers_(format_headers(response.vary_headers())) {}
+      vary_headers_(format_headers(response.vary_headers())),
+      parts_(format_parts(response.parts())),
+      search_(SearchKey::of(response.url(), response.headers())) {
+  if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
+}
 
 std::size_t RowToStore::size() const noexcept {
   return response_.url().str().size() + response_.reason().size() + headers_.size() + vary_headers_.size() +
-         response_.body().size();
+         parts_.size() + response_.body().size();
+}
+
+std::string RowToStore::bind(sqlite::Statement& statement, Seal const& seal,
+                             std::string const& body_checksum) const {
+  ResponseRow const row(response_, headers_, vary_headers_, body_checksum, parts_);
+  row.bind(statement);
+  auto const bind_optional = [&](int index, std::string const* text) {
+    if (text) {
+      statement.bind_text(index, *text);
+    } else {
+      statement.bind_null(index);
+    }
+  };
+  bind_optional(18, group_origin_ ? &*group_origin_ : nullptr);
+  bind_optional(19, search_ ? &search_->path() : nullptr);
+  bind_optional(20, search_ ? &search_->search() : nullptr);
+  return seal.of_head(row.sealed_text(key_));
 }
 
 void RowToStore::store(sqlite::Handle& handle, Seal const& seal, std::size_t most) const {
   std::string const body_checksum = seal.of_body(response_.body());
-  ResponseRow const row(response_, headers_, vary_headers_, body_checksum);
-  std::string const checksum = seal.of_head(row.sealed_text(key_));
   sqlite::Statement insert = handle.statement(sql::store);
-  row.bind(insert);
-  insert.bind_text(17, checksum).bind_text(18, key_).bind_text(19, variant_);
-  insert.bind_blob(20, response_.body()).run();
+  std::string const checksum = bind(insert, seal, body_checksum);
+  insert.bind_text(21, checksum)
+      .bind_text(22, key_)
+      .bind_text(23, variant_)
+      .bind_blob(24, response_.body())
+      .run();
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
   drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).run();
 }
@@ -184,11 +242,9 @@ bool RowToStore::freshen(sqlite::Handle& handle, Seal const& seal) const {
     if (!same_body) return false;
     id = find.integer(0);
   }
-  ResponseRow const row(response_, headers_, vary_headers_, body_checksum);
-  std::string const checksum = seal.of_head(row.sealed_text(key_));
   sqlite::Statement update = handle.statement(sql::freshen);
-  row.bind(update);
-  update.bind_text(17, checksum).bind(18, id).run();
+  std::string const checksum = bind(update, seal, body_checksum);
+  update.bind_text(21, checksum).bind(22, id).run();
   return true;
 }
 
@@ -208,6 +264,22 @@ bool remove_with_aliases(sqlite::Handle& handle, Url const& url) {
   }
   handle.statement(sql::remove_aliases_to).bind_text(1, key).run();
   return removed > 0;
+}
+
+std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin,
+                            std::vector<std::string> const& groups) {
+  std::vector<std::int64_t> rows;
+  {
+    sqlite::Statement grouped = handle.statement(sql::grouped);
+    grouped.bind_text(1, origin.origin());
+    while (grouped.step()) {
+      std::optional<http::fields> const headers = parse_headers(grouped.bytes(1));
+      // What can't be read might have named one.
+      if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
+    }
+  }
+  for (std::int64_t const id : rows) remove_row(handle, id);
+  return rows.size();
 }
 
 bool has_url(sqlite::Handle& handle, Url const& url) {

@@ -2,6 +2,7 @@
 // What SQLiteBackend does with its tables, each operation a plain function within one transaction on a lane.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,12 +47,19 @@ class RowToStore {
   bool freshen(sqlite::Handle& handle, Seal const& seal) const;
 
  private:
+  // Binds the parameters 1 to 20. Returns the checksum, which is the next one: bound text is not copied.
+  std::string bind(sqlite::Statement& statement, Seal const& seal, std::string const& body_checksum) const;
+
   CachedResponse const& response_;
-  std::string key_, variant_, headers_, vary_headers_;
+  std::string key_, variant_, headers_, vary_headers_, parts_;
+  std::optional<std::string> group_origin_;
+  std::optional<SearchKey> search_;
 };
 
 void store_alias(sqlite::Handle& handle, Url const& from, Url const& to);
 bool remove_with_aliases(sqlite::Handle& handle, Url const& url);
+std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin,
+                            std::vector<std::string> const& groups);
 bool has_url(sqlite::Handle& handle, Url const& url);
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
 void clear_responses(sqlite::Handle& handle);

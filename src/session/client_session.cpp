@@ -75,5 +75,14 @@ asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
 }
 
 }  // namespace detail
+asio::awaitable<StreamedResponse> ClientSession::send_through(std::shared_ptr<detail::ClientCore> core,
+                                                              Request request) {
+  co_return co_await core->start(std::move(request), detail::NoDirectives());
+}
+asio::awaitable<void> ClientSession::close_core(std::shared_ptr<detail::ClientCore> core) {
+  core->close();
+  co_return;
+}
+
 }  // namespace v1
 }  // namespace beast_cache

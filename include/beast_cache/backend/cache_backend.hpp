@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,12 +32,25 @@ class LookupQuery {
         headers_(request.headers()),
         principal_(std::move(principal)) {}
 
+  /// What finds one of the heads that a look-up found, together with its body.
+  explicit LookupQuery(CachedHead const& head)
+      : url_(head.url()),
+        key_(create_key(url_)),
+        method_(head.method()),
+        headers_(head.vary_headers()),
+        principal_(head.principal()) {}
+
   Url const& url() const noexcept { return url_; }
   std::string const& key() const noexcept { return key_; }
 
   /// Whether a stored response answers it: same user, a method whose answer can be used, and the fields that
   /// Vary names as they were. Source: RFC 9111 sections 4 and 4.1.
   bool matches(http::fields const& headers, CacheInfo const& info) const noexcept;
+  /// Whether it could be the answer if the origin says so: same user and method, other request fields.
+  /// Source: RFC 9111 section 4.3.1.
+  bool may_validate(CacheInfo const& info) const noexcept {
+    return info.method() == method_ && info.principal() == principal_;
+  }
 
  private:
   Url url_;
@@ -56,11 +70,16 @@ class Lookup {
   std::optional<CachedResponse>& selected() noexcept { return selected_; }
   /// Whether there are stored responses for the URL, though none of them answers the query.
   bool has_other_variants() const noexcept { return others_; }
+  /// Where none of them answers the query: the heads of those that the origin may be asked about, in any
+  /// order.
+  std::vector<CachedHead> const& candidates() const noexcept { return candidates_; }
 
   void select(CachedResponse response) { selected_ = std::move(response); }
   void set_other_variants() noexcept { others_ = true; }
+  void add_candidate(CachedHead head) { candidates_.push_back(std::move(head)); }
 
  private:
+  std::vector<CachedHead> candidates_;
   std::optional<CachedResponse> selected_;
   bool others_ = false;
 };
@@ -108,6 +127,10 @@ class CacheBackend {
   /// @return Whether there was anything.
   virtual asio::awaitable<bool> remove_with_aliases(Url url);
 
+  /// Removes the responses of `origin` that belong to one of the groups.
+  /// @return How many. Source: RFC 9875 section 3.
+  virtual asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups);
+
   /// Whether anything is stored for a URL, expired or not.
   virtual asio::awaitable<bool> has_url(Url url);
 
@@ -125,6 +148,10 @@ class CacheBackend {
   explicit CacheBackend(CacheOptions options) : options_(std::move(options)) {}
 
  private:
+  asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
+  static void select_newest(Lookup& found, LookupQuery const& query, std::vector<CachedResponse>& variants);
+  asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition);
+
   std::shared_ptr<BaseCache<CachedResponse>> responses_;
   std::shared_ptr<BaseCache<std::string>> redirects_;
   CacheOptions options_;

@@ -2,8 +2,10 @@
 /// \file cache_key.hpp
 /// Under which key a response is stored.
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "beast_cache/backend/cached_response.hpp"
 #include "beast_cache/config.hpp"
@@ -17,6 +19,25 @@ inline namespace v1 {
 /// GET and HEAD share it. What tells one answer from another under it (Vary, Authorization) is the variant.
 /// Source: RFC 9111 section 2 (cache key), section 4.1 (secondary key).
 std::string create_key(Url const& url);
+
+/// Under which further keys a response can be found whose No-Vary-Search makes differences of the query count
+/// for nothing: that of its path, under which the rule is found, and that of what is left of its query.
+class SearchKey {
+ public:
+  /// For a stored response: nothing unless it has such a rule.
+  static std::optional<SearchKey> of(Url const& url, http::fields const& response_headers);
+  /// The key of the path, for a request.
+  static std::string path_of(Url const& url);
+
+  std::string const& path() const noexcept { return path_; }
+  std::string const& search() const noexcept { return search_; }
+
+ private:
+  SearchKey(std::string path, std::string search) : path_(std::move(path)), search_(std::move(search)) {}
+
+  std::string path_;
+  std::string search_;
+};
 
 /// What keeps one user's answers apart from another's in a private cache: a keyed hash (HMAC-SHA-256) of the
 /// Authorization field under `salt`; empty when there is none.

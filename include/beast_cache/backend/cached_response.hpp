@@ -12,6 +12,7 @@
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/response.hpp"
+#include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/views.hpp"
 
 namespace beast_cache {
@@ -53,6 +54,9 @@ class CacheInfo {
   std::optional<TimePoint> expires_override() const noexcept { return override_; }
   /// The backend's `expire_after`, as a time.
   std::optional<TimePoint> expires_fallback() const noexcept { return fallback_; }
+  /// Which bytes the body of a stored 206 is made of, one range after the other; none for a whole response.
+  /// Source: RFC 9111 section 3.3.
+  policy::ByteParts const& parts() const noexcept { return parts_; }
 
   CacheInfo& set_from_cache(bool on) { return from_cache_ = on, *this; }
   CacheInfo& set_created_at(std::optional<TimePoint> when) { return created_at_ = when, *this; }
@@ -67,6 +71,7 @@ class CacheInfo {
   CacheInfo& set_overrides(std::optional<TimePoint> override_time, std::optional<TimePoint> fallback) {
     return override_ = override_time, fallback_ = fallback, *this;
   }
+  CacheInfo& set_parts(policy::ByteParts parts) { return parts_ = std::move(parts), *this; }
 
  private:
   bool from_cache_ = false;
@@ -78,8 +83,17 @@ class CacheInfo {
   TimePoint request_time_;
   TimePoint response_time_;
   http::fields vary_headers_;
+  policy::ByteParts parts_;
   std::string principal_;
   std::string cache_status_;
+};
+
+/// The head of a stored response with what the cache knows about it.
+///
+/// Thread safety: distinct objects: safe; shared objects: const members safe.
+class CachedHead : public ResponseHead, public CacheInfo {
+ public:
+  CachedHead(ResponseHead head, CacheInfo info) : ResponseHead(std::move(head)), CacheInfo(std::move(info)) {}
 };
 
 /// A whole response with what the cache knows about it: what a `CachedSession` answers and a `CacheBackend`
@@ -110,6 +124,16 @@ inline policy::StoredView view_of(ResponseHead const& head, CacheInfo const& inf
       .vary_request_headers(info.vary_headers())
       .expires_override(info.expires_override())
       .expires_fallback(info.expires_fallback());
+  if (head.status() == 206) view.parts(info.parts());
+  return view;
+}
+inline policy::StoredView view_of(CachedHead const& stored) noexcept {
+  return view_of(stored, stored);
+}
+inline policy::StoredView view_of(CachedResponse const& stored) noexcept {
+  policy::StoredView view = view_of(stored, stored);
+  // What a HEAD brought has no body, whatever the size that it speaks of.
+  if (stored.method() != http::verb::head) view.body_size(stored.body().size());
   return view;
 }
 

@@ -71,6 +71,7 @@ void save(Archive& archive, CachedResponse const& response) {
   detail::save_time(archive, response.expires());
   detail::save_time(archive, response.expires_override());
   detail::save_time(archive, response.expires_fallback());
+  archive(detail::format_parts(response.parts()));
   archive(response.body());
 }
 
@@ -91,12 +92,17 @@ void load(Archive& archive, CachedResponse& response) {
   info.set_created_at(detail::load_time(archive)).set_expires(detail::load_time(archive));
   std::optional<TimePoint> const override_time = detail::load_time(archive);
   std::optional<TimePoint> const fallback = detail::load_time(archive);
+  std::string parts_text;
+  archive(parts_text);
+  std::optional<policy::ByteParts> parts = detail::parse_parts(parts_text);
+  if (!parts) throw Error(cache_errc::bad_value, "CachedResponse: malformed byte ranges");
   archive(body);
   info.set_method(http::string_to_verb(method))
       .set_principal(std::move(principal))
       .set_vary_headers(std::move(vary_headers))
       .set_times(request_time.value_or(TimePoint()), response_time.value_or(TimePoint()))
-      .set_overrides(override_time, fallback);
+      .set_overrides(override_time, fallback)
+      .set_parts(std::move(*parts));
   std::optional<Url> parsed = url.empty() ? std::optional<Url>(std::in_place) : Url::parse(url);
   if (!parsed) throw Error(cache_errc::bad_value, "CachedResponse: a malformed URL");
   ResponseHead head(std::move(*parsed), status, std::move(reason), std::move(headers), version);

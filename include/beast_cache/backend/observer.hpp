@@ -20,8 +20,8 @@ class Observer {
   Observer& operator=(Observer const&) = delete;
   virtual ~Observer() = default;
 
-  /// The head of an answer is there. `stored` in the status is what the cache is about to do: a store that fails
-  /// once the body has been read is told by `on_cache_error`.
+  /// The head of an answer is there. `stored` in the status is what the cache is about to do: a store that
+  /// fails once the body has been read is told by `on_cache_error`.
   /// @param url Without user information.
   /// @param cache_status What the response's `cache_status()` says.
   virtual void on_response(std::string_view url, std::string_view cache_status) {
@@ -30,7 +30,7 @@ class Observer {
   }
 
   /// The cache failed, and the request went on without it.
-  /// @param operation `lookup`, `store`, `freshen` or `invalidate`.
+  /// @param operation `lookup`, `store`, `freshen` or `invalidate`; or `revalidate`, in the background.
   /// @param failure What was thrown, an `Error` as a rule.
   virtual void on_cache_error(std::string_view operation, std::string_view url, std::exception_ptr failure) {
     static_cast<void>(operation);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "beast_cache/backend/cache_backend.hpp"
 #include "beast_cache/config.hpp"
@@ -16,11 +17,11 @@ inline namespace v1 {
 /// A `CacheBackend` in one SQLite file: `SQLiteBackend{"demo"}` keeps responses in `demo.sqlite`.
 ///
 /// Tables `responses` (one row a variant, the body as it came) and `redirects`, in plain columns; times are
-/// milliseconds since 1970, `9223372036854775807` is never. `src/backend/sqlite_schema.hpp` describes each column.
-/// Every row carries a checksum that is verified before it is used: a damaged one is removed, counts as a miss and
-/// is reported to the observer. With `SQLiteOptions::secret_key` it is a signature, and a response that someone else
-/// wrote is an error, `cache_errc::bad_signature`, until it is stored anew. Each operation is one transaction and
-/// one thread hop; a hit writes nothing.
+/// milliseconds since 1970, `9223372036854775807` is never. `src/backend/sqlite_schema.hpp` describes each
+/// column. Every row carries a checksum that is verified before it is used: a damaged one is removed, counts
+/// as a miss and is reported to the observer. With `SQLiteOptions::secret_key` it is a signature, and a
+/// response that someone else wrote is an error, `cache_errc::bad_signature`, until it is stored anew. Each
+/// operation is one transaction and one thread hop; a hit writes nothing.
 ///
 /// It is a handle: copies share the file and its threads. Nothing touches the disk before the first
 /// operation.
@@ -44,6 +45,7 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<bool> freshen(CachedResponse response) override;
   asio::awaitable<void> store_alias(Url from, Url to) override;
   asio::awaitable<bool> remove_with_aliases(Url url) override;
+  asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;
   asio::awaitable<bool> has_url(Url url) override;
   asio::awaitable<std::uint64_t> remove_expired(TimePoint now) override;
   asio::awaitable<void> clear() override;

@@ -63,11 +63,7 @@ class StringReader final : public BodyReader {
       : StringReader(std::make_shared<std::string const>(std::move(text))) {}
   explicit StringReader(std::shared_ptr<std::string const> text) : text_(std::move(text)) {}
 
-  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    auto const copied = asio::buffer_copy(buffer, asio::buffer(*text_) + position_);
-    position_ += copied;
-    co_return copied;
-  }
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override;
   std::optional<std::uint64_t> remaining() const noexcept override { return text_->size() - position_; }
   /// The whole text, whatever of it has been read.
   std::shared_ptr<std::string const> const& text() const noexcept { return text_; }
@@ -158,30 +154,7 @@ inline void check_body_limit(std::uint64_t size, std::uint64_t limit) {
 }
 
 /// `read_all` for a reader that the caller keeps.
-inline asio::awaitable<std::string> read_rest(BodyReader& reader, std::uint64_t limit) {
-  auto buffered = reader.take_buffered();
-  if (buffered) {
-    check_body_limit(buffered->size(), limit);
-    co_return std::move(*buffered);
-  }
-  std::uint64_t const expected = reader.remaining().value_or(16384);
-  if (reader.remaining()) check_body_limit(expected, limit);
-  // A length that the peer announced is a hint: memory is taken as the bytes arrive.
-  constexpr std::uint64_t largest_hint = 1u << 20;
-  std::string text;
-  std::size_t filled = 0;
-  text.resize(static_cast<std::size_t>(std::min(expected, largest_hint)) + 1);
-  for (;;) {
-    if (filled == text.size()) text.resize(text.size() * 2);
-    std::size_t const count =
-        co_await reader.read_some(asio::buffer(text.data() + filled, text.size() - filled));
-    if (count == 0) break;
-    filled += count;
-    check_body_limit(filled, limit);
-  }
-  text.resize(filled);
-  co_return text;
-}
+asio::awaitable<std::string> read_rest(BodyReader& reader, std::uint64_t limit);
 
 }  // namespace detail
 
@@ -189,10 +162,8 @@ inline asio::awaitable<std::string> read_rest(BodyReader& reader, std::uint64_t 
 /// @param limit The most bytes to accept.
 /// Errors: `http_errc::body_limit` when there are more; whatever the reader throws.
 /// Cancellation: as the reader's.
-inline asio::awaitable<std::string> read_all(
-    std::unique_ptr<BodyReader> reader, std::uint64_t limit = std::numeric_limits<std::uint64_t>::max()) {
-  co_return co_await detail::read_rest(*reader, limit);
-}
+asio::awaitable<std::string> read_all(std::unique_ptr<BodyReader> reader,
+                                      std::uint64_t limit = std::numeric_limits<std::uint64_t>::max());
 
 }  // namespace v1
 }  // namespace beast_cache

@@ -5,6 +5,7 @@
 /// Groups are of one origin each: what one origin names never touches another's entries.
 /// Source: RFC 9875.
 
+#include <algorithm>
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/verb.hpp>
 #include <string>
@@ -27,6 +28,16 @@ inline constexpr std::size_t max_cache_group_size = 256;
 /// @return empty when the field is absent or malformed.
 /// Errors: throws only what memory throws. Source: RFC 9875 section 2.
 std::vector<std::string> cache_groups(http::fields const& response);
+
+/// Whether a response of the same origin belongs to one of these groups.
+///
+/// Errors: throws only what memory throws.
+inline bool shares_group(http::fields const& response, std::vector<std::string> const& groups) {
+  for (std::string const& group : cache_groups(response)) {
+    if (std::find(groups.begin(), groups.end(), group) != groups.end()) return true;
+  }
+  return false;
+}
 
 /// The groups of the target's origin whose stored responses are invalid after this exchange
 /// (Cache-Group-Invalidation).

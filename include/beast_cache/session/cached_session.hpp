@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <concepts>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "beast_cache/backend/cache_backend.hpp"
@@ -39,12 +40,23 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
   /// Reads an answer's body to its end.
   asio::awaitable<CachedResponse> finish(CachedStream stream);
+  /// Validates in the background what has just been served stale (RFC 5861 section 3): one at a time for each
+  /// stored response, and not more than a bound in all.
+  /// @param entry Which stored response.
+  void revalidate_later(Request request, CacheDirectives directives, std::string entry);
+  /// Waits for those.
   asio::awaitable<void> close();
 
  private:
+  class Revalidations;
+  class Revalidation;
+  static asio::awaitable<void> revalidate(std::shared_ptr<CachedCore> self, Request request,
+                                          CacheDirectives directives, std::shared_ptr<Revalidation> counted);
+
   asio::any_io_executor executor_;
   std::shared_ptr<HttpClient> client_;
   std::shared_ptr<CacheBackend> backend_;
+  std::shared_ptr<Revalidations> revalidations_;
 };
 
 }  // namespace detail
@@ -108,14 +120,8 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
 
  private:
   static asio::awaitable<StreamedResponse> send_through(std::shared_ptr<detail::CachedCore> core,
-                                                        Request request) {
-    CachedStream stream = co_await core->start(std::move(request), CacheDirectives());
-    stream.headers().insert("Cache-Status", stream.cache_status());
-    co_return StreamedResponse(static_cast<StreamedResponse&&>(stream));
-  }
-  static asio::awaitable<void> close_core(std::shared_ptr<detail::CachedCore> core) {
-    co_await core->close();
-  }
+                                                        Request request);
+  static asio::awaitable<void> close_core(std::shared_ptr<detail::CachedCore> core);
 
   std::shared_ptr<detail::CachedCore> core_;
 };

@@ -105,13 +105,8 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
 
  private:
   static asio::awaitable<StreamedResponse> send_through(std::shared_ptr<detail::ClientCore> core,
-                                                        Request request) {
-    co_return co_await core->start(std::move(request), detail::NoDirectives());
-  }
-  static asio::awaitable<void> close_core(std::shared_ptr<detail::ClientCore> core) {
-    core->close();
-    co_return;
-  }
+                                                        Request request);
+  static asio::awaitable<void> close_core(std::shared_ptr<detail::ClientCore> core);
 
   std::shared_ptr<detail::ClientCore> core_;
 };

@@ -203,7 +203,7 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
   CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
-        "responses|http responses|1\n");
+        "responses|http responses|2\n");
   CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
@@ -229,7 +229,8 @@ TEST_CASE("A change to any column of a row makes it a miss, and the row goes") {
       "response_time = response_time - 1", "created_at = NULL", "expires_at = expires_at + 1",
       "expires_at = NULL", "expires_override = 0", "expires_fallback = 1", "size = 5", "body = x'626f6479ff'",
       "body = x''", "body = 'bodx'", "body_checksum = '00000000'", "checksum = '00000000'",
-      "checksum = x'00'", "checksum = ''", "status = 'abc'", "headers = 7", "body = 7");
+      "checksum = x'00'", "checksum = ''", "parts = '0-3/4'", "parts = 'x'", "status = 'abc'", "headers = 7",
+      "body = 7");
   CAPTURE(change);
   TempDir dir;
   auto const watcher = std::make_shared<Watcher>();
@@ -390,7 +391,7 @@ TEST_CASE("100 000 expired responses go in one indexed statement, whatever is in
       "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
       "INSERT INTO responses SELECT NULL, printf('%064x', i), 'not a variant', 'not a URL', '', 0, '', 0, "
       "'no header', "
-      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', x'ff' FROM n; COMMIT");
+      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, x'ff' FROM n; COMMIT");
   CHECK(run(backend.remove_expired(at(0))) == 100'000);
   CHECK(file("SELECT count(*) FROM responses") == "1");
   CHECK(find(backend) == "body");
@@ -470,7 +471,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
     run(backend.close());
   }
   SECTION("of the tables") {
-    execute(path, "UPDATE beast_cache_tables SET version = 2");
+    execute(path, "UPDATE beast_cache_tables SET version = 3");
   }
   SECTION("of the file") {
     execute(path, "PRAGMA user_version = 1000");

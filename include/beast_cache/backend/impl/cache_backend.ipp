@@ -6,12 +6,17 @@
 #include <stdexcept>
 
 #include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/policy/cache_groups.hpp"
+#include "beast_cache/policy/no_vary_search.hpp"
 #include "beast_cache/policy/vary.hpp"
 
 // What `redirects` holds, for a URL of key K:
 //   K      the keys of its variants in `responses`, one a line, oldest first
 //   >K     the key of the URL that it redirected to in the end
 //   <K     the keys of the URLs that redirected to it, one a line
+// and for responses with No-Vary-Search, P being the key of the path and S that of what is left of the query:
+//   ?P     the key in `responses` of the latest one of that path, which has the rule
+//   ~S     the key of the latest URL that means the same
 
 namespace beast_cache {
 inline namespace v1 {
@@ -63,39 +68,67 @@ CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
     throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
 }
 
+asio::awaitable<std::vector<CachedResponse>> CacheBackend::variants_of(std::string key) {
+  std::vector<CachedResponse> variants;
+  std::optional<std::string> list = co_await redirects_->read(std::move(key));
+  if (!list) co_return variants;
+  std::vector<std::string> keys = detail::split_keys(*list);
+  auto stored = co_await responses_->read_many(std::move(keys));
+  for (auto& response : stored) {
+    if (response) variants.push_back(std::move(*response));
+  }
+  co_return variants;
+}
+
+void CacheBackend::select_newest(Lookup& found, LookupQuery const& query,
+                                 std::vector<CachedResponse>& variants) {
+  CachedResponse* newest = nullptr;
+  for (auto& response : variants) {
+    bool const matches = query.matches(response.headers(), response);
+    if (matches && (!newest || response.response_time() >= newest->response_time())) newest = &response;
+  }
+  if (newest) found.select(std::move(*newest));
+}
+
 asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   Lookup found;
-  std::optional<std::string> list = co_await redirects_->read(query.key());
-  if (!list) co_return found;
-  std::vector<std::string> variants = detail::split_keys(*list);
-  auto stored = co_await responses_->read_many(std::move(variants));
-  std::optional<CachedResponse>* newest = nullptr;
-  bool others = false;
-  for (auto& response : stored) {
-    if (!response) continue;
-    if (!query.matches(response->headers(), *response)) {
-      others = true;
-    } else if (!newest || response->response_time() >= (*newest)->response_time()) {
-      newest = &response;
-    }
-  }
-  if (newest) {
-    found.select(std::move(**newest));
-  } else if (others) {
+  std::vector<CachedResponse> variants = co_await variants_of(query.key());
+  select_newest(found, query, variants);
+  if (found.selected()) co_return found;
+  for (auto const& response : variants) {
     found.set_other_variants();
+    if (query.may_validate(response)) found.add_candidate(CachedHead(response, response));
   }
+  // Another URL may mean the same.
+  std::optional<std::string> const latest = co_await redirects_->read('?' + SearchKey::path_of(query.url()));
+  if (!latest) co_return found;
+  std::optional<CachedResponse> const ruled = co_await responses_->read(*latest);
+  if (!ruled) co_return found;
+  std::optional<SearchKey> const search = SearchKey::of(query.url(), ruled->headers());
+  if (!search) co_return found;
+  std::optional<std::string> same = co_await redirects_->read('~' + search->search());
+  if (!same) co_return found;
+  variants = co_await variants_of(std::move(*same));
+  std::erase_if(variants, [&](CachedResponse const& response) {
+    return !policy::NoVarySearch(response.headers()).equivalent(response.url(), query.url());
+  });
+  select_newest(found, query, variants);
   co_return found;
 }
 
 asio::awaitable<void> CacheBackend::store(CachedResponse response) {
   std::string const key = create_key(response.url());
   std::string const variant = create_variant(response);
+  std::optional<SearchKey> const search = SearchKey::of(response.url(), response.headers());
   co_await responses_->write(variant, std::move(response));
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
   std::vector<std::string> dropped = detail::push_key(variants, variant, max_variants);
   co_await redirects_->write(key, detail::join_keys(variants));
   if (!dropped.empty()) co_await responses_->bulk_remove(std::move(dropped));
+  if (!search) co_return;
+  co_await redirects_->write('?' + search->path(), variant);
+  co_await redirects_->write('~' + search->search(), key);
 }
 
 asio::awaitable<bool> CacheBackend::freshen(CachedResponse response) {
@@ -135,6 +168,13 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   co_return removed > 0 || was_alias;
 }
 
+asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vector<std::string> groups) {
+  return remove_where(
+      [origin = std::move(origin), groups = std::move(groups)](CachedResponse const& response) {
+        return same_origin(response.url(), origin) && policy::shares_group(response.headers(), groups);
+      });
+}
+
 asio::awaitable<bool> CacheBackend::has_url(Url url) {
   std::string const key = create_key(url);
   std::optional<std::string> list = co_await redirects_->read(key);
@@ -149,15 +189,20 @@ asio::awaitable<bool> CacheBackend::has_url(Url url) {
 }
 
 asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now) {
+  return remove_where([now](CachedResponse const& response) { return response.is_expired(now); });
+}
+
+asio::awaitable<std::uint64_t> CacheBackend::remove_where(
+    std::function<bool(CachedResponse const&)> condition) {
   std::uint64_t removed = 0;
   auto entries = responses_->entries();
   for (;;) {
     auto batch = co_await entries.next_batch();
     if (batch.empty()) break;
-    std::vector<std::string> expired;
+    std::vector<std::string> found;
     for (auto const& [key, response] : batch)
-      if (response.is_expired(now)) expired.push_back(key);
-    if (!expired.empty()) removed += co_await responses_->bulk_remove(std::move(expired));
+      if (condition(response)) found.push_back(key);
+    if (!found.empty()) removed += co_await responses_->bulk_remove(std::move(found));
   }
   co_return removed;
 }

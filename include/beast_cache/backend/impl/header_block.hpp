@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/policy/range.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -19,6 +20,13 @@ std::string format_headers(http::fields const& fields);
 
 /// The fields of such a text; nothing unless it is exactly what `format_headers` writes.
 std::optional<http::fields> parse_headers(std::string_view text);
+
+/// The ranges of a partial response as text: `0-499,1000-1499/2000`, `/*` where the size of the whole is not
+/// known; nothing for a whole response.
+std::string format_parts(policy::ByteParts const& parts);
+
+/// The ranges of such a text; nothing unless it is what `format_parts` writes.
+std::optional<policy::ByteParts> parse_parts(std::string_view text);
 
 }  // namespace detail
 }  // namespace v1

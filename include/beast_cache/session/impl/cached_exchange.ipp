@@ -4,14 +4,19 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/policy/freshness.hpp"
 #include "beast_cache/policy/invalidation.hpp"
+#include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/storability.hpp"
 #include "beast_cache/policy/strategy.hpp"
 #include "beast_cache/policy/validation.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/partial_content.ipp"
+#include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
 
@@ -44,6 +49,7 @@ class CachedExchange {
       : core_(std::move(core)),
         request_(std::move(request)),
         expire_after_(directives.expire_after()),
+        directives_(directives),
         follows_(follows),
         now_(options().clock()->now()),
         concealed_(conceal(request_, options().salt())),
@@ -57,10 +63,12 @@ class CachedExchange {
     if (looks_up) co_await look_up();
     CachedStream response;
     switch (decision_.action()) {
+      case policy::Action::serve_and_revalidate:
+        core_->revalidate_later(request_, directives_, create_variant(*stored_));
+        [[fallthrough]];
       case policy::Action::serve:
         response = serve(policy::CacheStatus(decision_), decision_.age());
         break;
-      case policy::Action::serve_and_revalidate:  // validating first is always allowed
       case policy::Action::validate:
       case policy::Action::fetch:
         response = co_await ask_origin();
@@ -70,6 +78,17 @@ class CachedExchange {
         break;
     }
     if (options().observer()) report(response.cache_status());
+    co_return response;
+  }
+
+  /// Validates what is stored, or fetches it anew, unless someone else has done so meanwhile.
+  /// @return The answer; its body has to be read for it to be stored. None when there is nothing to do.
+  asio::awaitable<std::optional<CachedStream>> revalidate() {
+    co_await look_up();
+    std::optional<CachedStream> response;
+    if (decision_.action() != policy::Action::serve && decision_.action() != policy::Action::unsatisfiable) {
+      response = co_await ask_origin();
+    }
     co_return response;
   }
 
@@ -83,7 +102,6 @@ class CachedExchange {
   static bool searches(policy::Reason reason) noexcept {
     switch (reason) {
       case policy::Reason::method:
-      case policy::Reason::range:
       case policy::Reason::conditional:
       case policy::Reason::upgrade:
       case policy::Reason::method_override:
@@ -109,16 +127,18 @@ class CachedExchange {
     return concealed;
   }
   policy::RequestView view() const noexcept {
-    return policy::RequestView(request_.method(), request_.method_string(), asked().headers());
+    policy::RequestView view(request_.method(), request_.method_string(), asked().headers());
+    return view.url(request_.url()).makes_answers(true);
   }
-  policy::StoredView stored_view() const noexcept { return view_of(*stored_, *stored_); }
   /// In a private cache the responses to different credentials are kept apart.
   std::string principal() const {
     return options().rules().shared() ? std::string()
                                       : create_principal(request_.headers(), options().salt());
   }
+  /// A part is allowed where the whole is.
   bool allows_status(unsigned status) const noexcept {
-    return options().allows(status) || (follows_ && is_redirect(status));
+    return options().allows(status) || (status == 206 && options().allows(200u)) ||
+           (follows_ && is_redirect(status));
   }
 
   asio::awaitable<void> look_up() {
@@ -128,25 +148,18 @@ class CachedExchange {
     if (!found) co_return;
     if (found->selected() && allows_status(found->selected()->status())) {
       stored_ = std::move(found->selected());
-      selected_.emplace(stored_view());
+      selected_.emplace(view_of(*stored_));
       decision_ = policy::evaluate(view(), &*selected_, options().rules(), now_);
     } else if (found->has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
+      candidates_ = found->candidates();
+      // Of a part nobody knows whether it holds the bytes that are asked for.
+      std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
       decision_ = policy::Decision(decision_.action(), policy::Reason::vary_miss);
     }
   }
 
-  /// The stored response as an answer.
-  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age) {
-    CacheInfo info(*stored_);
-    info.set_from_cache(true).set_cache_status(status.str());
-    ResponseHead head(*stored_);
-    head.set_url(request_.url());
-    // RFC 9111 section 4: a response served without validation has its age in Age.
-    head.headers().set(http::field::age, std::to_string(age.count()));
-    bool const has_body = request_.method() != http::verb::head;
-    auto body = has_body ? std::make_unique<StringReader>(stored_->shared_body())
-                         : std::make_unique<StringReader>(std::string());
-    return CachedStream(StreamedResponse(std::move(head), std::move(body)), std::move(info));
+  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age) const {
+    return create_answer(view(), request_.url(), *stored_, status, age);
   }
 
   CachedStream unsatisfiable() const {
@@ -164,11 +177,19 @@ class CachedExchange {
     co_return response;
   }
 
-  /// Sends the request, with the stored response's validators where there are any (RFC 9111 section 4.3).
+  /// Sends the request, with the validators of what is stored where there are any (RFC 9111 section 4.3), or
+  /// for the rest of it (section 3.4).
   asio::awaitable<CachedStream> ask_origin() {
-    bool const validates = decision_.action() != policy::Action::fetch && policy::has_validator(*selected_);
     Request request = request_;
-    if (validates) policy::add_validators(request.headers(), *selected_);
+    std::vector<policy::StoredView> validated;  // those whose validators are sent
+    if (decision_.action() != policy::Action::fetch) {
+      validated.push_back(*selected_);
+    } else if (request_.method() == http::verb::get) {
+      for (CachedHead const& head : candidates_) validated.push_back(view_of(head));
+    }
+    bool const validates = policy::add_validators(request.headers(), validated) != 0;
+    std::optional<std::uint64_t> const rest = validates ? std::nullopt : missing_rest();
+    bool const resumes = rest && policy::ask_for_part(request.headers(), *selected_, *rest);
     std::exception_ptr failure;
     StreamedResponse response;
     try {
@@ -187,12 +208,78 @@ class CachedExchange {
       }
       co_return serve(status.ttl(decision_.ttl()), decision_.age());
     }
+    if (resumes) co_return co_await resume(std::move(response), *rest);
     if (!validates || response.status() != 304) co_return co_await receive(std::move(response));
     co_await drain(response.take_body());
-    if (policy::validates(*selected_, response.headers())) co_return co_await freshen(response.headers());
+    std::vector<policy::StoredView const*> const current = policy::validated(validated, response.headers());
+    if (!current.empty()) {
+      bool other_variant = false;
+      if (!stored_) {
+        CachedHead const& head = candidates_[static_cast<std::size_t>(current.front() - validated.data())];
+        other_variant = co_await load(head, response.headers());
+      }
+      if (stored_) co_return co_await freshen(response.headers(), other_variant);
+    }
     // It speaks of another response: ask again for the whole (RFC 9111 section 4.3.3).
-    response = co_await send(request_);
+    co_return co_await ask_again();
+  }
+
+  /// The request as the caller made it.
+  asio::awaitable<CachedStream> ask_again() {
+    StreamedResponse response = co_await send(request_);
     co_return co_await receive(std::move(response));
+  }
+
+  /// The whole of a response of which the head was found. @return True when it is still what the 304 speaks
+  /// of.
+  asio::awaitable<bool> load(CachedHead const& head, http::fields const& not_modified) {
+    LookupQuery query(head);
+    std::optional<Lookup> found =
+        co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
+    bool const there = found && found->selected() && found->selected()->status() != 206 &&
+                       policy::validates(view_of(*found->selected()), not_modified);
+    if (there) stored_ = std::move(found->selected());
+    co_return there;
+  }
+
+  /// From which byte on the stored response has to be completed, when that is all that keeps it from being
+  /// the answer.
+  std::optional<std::uint64_t> missing_rest() const {
+    bool const incomplete = decision_.reason() == policy::Reason::part_missing && stored_ &&
+                            request_.method() == http::verb::get &&
+                            request_.headers().count(http::field::range) == 0;
+    if (!incomplete) return std::nullopt;
+    auto const& held = stored_->parts().ranges();
+    if (held.size() != 1 || held.front().first() != 0) return std::nullopt;
+    return held.front().last() + 1;
+  }
+
+  /// An answer to the question for the rest (RFC 9111 section 3.4).
+  asio::awaitable<CachedStream> resume(StreamedResponse response, std::uint64_t first) {
+    auto const meaning =
+        policy::resumption(*selected_, first, response.status(), response.headers(), response_time_);
+    bool appends = meaning == policy::Resumption::append;
+    HeldBytes const held(*stored_);
+    policy::ByteParts parts = held.parts();
+    if (appends) {
+      policy::ContentRange const range = *policy::content_range(response.headers());
+      parts.add(*range.range());
+      if (range.complete()) parts.complete(*range.complete());
+      appends = parts.is_whole();
+    }
+    if (!appends) {
+      bool const final = response.status() != 206 && response.status() != 416;
+      if (final) co_return co_await receive(std::move(response));
+      co_await drain(response.take_body());
+      co_return co_await ask_again();
+    }
+    http::fields fields = policy::combined_fields(stored_->headers(), response.headers(), parts,
+                                                  options().rules(), response_time_);
+    ResponseHead head(request_.url(), 200, "OK", std::move(fields), response.version());
+    auto body = std::make_unique<ResumedReader>(held.bytes(), response.take_body());
+    policy::CacheStatus status(decision_);
+    status.fwd_status(206);
+    co_return pass_on(StreamedResponse(std::move(head), std::move(body)), std::move(status));
   }
 
   static bool same_vary(http::fields const& a, http::fields const& b) {
@@ -202,18 +289,28 @@ class CachedExchange {
                       [](auto const& x, auto const& y) { return x.value() == y.value(); });
   }
 
-  // RFC 9111 section 4.3.4.
-  asio::awaitable<CachedStream> freshen(http::fields const& not_modified) {
-    http::fields const before(stored_->headers());
-    stored_->headers() =
-        policy::freshened(stored_->headers(), not_modified, options().rules(), response_time_);
-    stored_->set_times(request_time_, response_time_);
-    policy::Freshness const fresh = set_expiry(*stored_, *stored_);
+  /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).
+  /// @param other_variant Whether it was stored for other request fields: from now on it is for these, too.
+  asio::awaitable<CachedStream> freshen(http::fields const& not_modified, bool other_variant) {
     policy::CacheStatus status(decision_);
     status.fwd_status(304);
+    policy::Freshness const fresh = co_await update(not_modified, other_variant, status);
+    co_return serve(status, std::chrono::floor<std::chrono::seconds>(fresh.age()));
+  }
+
+  /// Takes over what the origin says now of the stored response.
+  asio::awaitable<policy::Freshness> update(http::fields const& current, bool other_variant,
+                                            policy::CacheStatus& status) {
+    http::fields const before(stored_->headers());
+    stored_->headers() = policy::freshened(stored_->headers(), current, options().rules(), response_time_);
+    stored_->set_times(request_time_, response_time_);
+    policy::Freshness const fresh = set_expiry(*stored_, *stored_);
     if (may_store(*stored_)) {
       bool done = true;
-      if (same_vary(before, stored_->headers())) {
+      if (other_variant) {
+        stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
+        done = co_await core_guard("store").run(core_->backend().store(*stored_));
+      } else if (same_vary(before, stored_->headers())) {
         std::optional<bool> const there =
             co_await core_guard("freshen").get(core_->backend().freshen(*stored_));
         done = there.value_or(false);
@@ -227,24 +324,52 @@ class CachedExchange {
     } else {
       co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
     }
-    co_return serve(status, std::chrono::floor<std::chrono::seconds>(fresh.age()));
+    co_return fresh;
   }
 
   /// An answer of the origin's own: passed on, and stored while it is read if the rules allow it.
   asio::awaitable<CachedStream> receive(StreamedResponse response) {
     co_await invalidate(response);
-    policy::CacheStatus status(decision_);
-    CacheInfo info;
-    std::uint64_t const most = options().max_body_bytes();
-    bool const storable = may_store(response) && response.body().remaining().value_or(0) <= most;
-    if (!storable) {
-      info.set_cache_status(status.str());
-      co_return CachedStream(std::move(response), std::move(info));
+    bool const follows_head = request_.method() == http::verb::head && stored_ &&
+                              stored_->method() == http::verb::get && stored_->status() == 200;
+    if (follows_head) co_await apply_head(response);
+    co_return pass_on(std::move(response), policy::CacheStatus(decision_));
+  }
+
+  /// What the answer to a HEAD says of a stored answer to GET (RFC 9111 section 4.3.5).
+  asio::awaitable<void> apply_head(ResponseHead const& response) {
+    auto const effect = policy::head_effect(view_of(*stored_), response.status(), response.headers());
+    if (effect == policy::HeadEffect::update) {
+      policy::CacheStatus ignored(decision_);
+      co_await update(response.headers(), false, ignored);
+    } else if (effect == policy::HeadEffect::stale) {
+      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
     }
+  }
+
+  /// A response on its way to the caller, stored while it is read if the rules allow it.
+  CachedStream pass_on(StreamedResponse response, policy::CacheStatus status) const {
+    CacheInfo info;
+    std::uint64_t most = options().max_body_bytes();
     ResponseHead stored_head(response);
     stored_head.set_url(response.url().without_user_info());
     stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
-    info.set_method(request_.method())
+    HeldBytes held;
+    auto const range = response.status() == 206 ? policy::content_range(response.headers()) : std::nullopt;
+    if (range && range->range()) {
+      bool const combines =
+          stored_ && policy::combines(view_of(*stored_), 206, response.headers(), response_time_);
+      if (combines) held = HeldBytes(*stored_);
+      most -= std::min<std::uint64_t>(most, held.bytes()->size());
+      info.set_parts(combine(stored_head, held, *range, combines));
+    }
+    bool const storable = may_store(response) && response.body().remaining().value_or(0) <= most;
+    if (!storable) {
+      info = CacheInfo();
+      info.set_cache_status(status.str());
+      return CachedStream(std::move(response), std::move(info));
+    }
+    info.set_method(policy::stored_method(request_.method()))
         .set_principal(principal())
         .set_vary_headers(policy::nominated_fields(response.headers(), asked().headers()))
         .set_times(request_time_, response_time_)
@@ -252,11 +377,31 @@ class CachedExchange {
     policy::Freshness const fresh = set_expiry(stored_head, info);
     std::string const unstored = status.str();
     status.stored(true).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
-    CachedResponse entry(Response(std::move(stored_head), std::string()), info);
+    CachedHead entry(std::move(stored_head), info);
     auto tee = std::make_unique<TeeReader>(core_, response.take_body(), std::move(entry), most, unstored);
+    if (range && range->range()) tee->joins(std::move(held), *range->range());
+    // A whole response, though stale, is worth more than the beginning of its successor.
+    if (stored_ && stored_->status() == 200) tee->drops_incomplete();
     info.set_cache_status(status.str());
     StreamedResponse passed_on(static_cast<ResponseHead&&>(response), std::move(tee));
-    co_return CachedStream(std::move(passed_on), std::move(info));
+    return CachedStream(std::move(passed_on), std::move(info));
+  }
+
+  /// Makes the head of a part that of all that will be held with it. @return The ranges; none for the whole.
+  policy::ByteParts combine(ResponseHead& head, HeldBytes const& held, policy::ContentRange const& range,
+                            bool combines) const {
+    policy::ByteParts parts = held.parts();
+    parts.add(*range.range());
+    if (range.complete()) parts.complete(*range.complete());
+    http::fields fields = head.headers();
+    if (combines || parts.is_whole()) {
+      fields = policy::combined_fields(combines ? stored_->headers() : fields, fields, parts,
+                                       options().rules(), response_time_);
+    }
+    bool const whole = parts.is_whole();
+    head = ResponseHead(head.url(), whole ? 200 : 206, whole ? "OK" : "Partial Content", std::move(fields),
+                        head.version());
+    return whole ? policy::ByteParts() : parts;
   }
 
   // RFC 9111 section 4.4.
@@ -266,6 +411,11 @@ class CachedExchange {
     for (auto const& text : urls) {
       std::optional<Url> url = Url::parse(text);
       if (url) co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
+    }
+    auto groups = policy::invalidated_groups(request_.method(), response.status(), response.headers());
+    if (!groups.empty()) {
+      co_await core_guard("invalidate")
+          .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
     }
   }
 
@@ -279,13 +429,12 @@ class CachedExchange {
     auto const& fallback = options().expire_after();
     if (!expire_after_ && fallback && !fallback->stores() && !has_explicit_lifetime(response)) return false;
     bool const user_expiry = (expire_after_ || fallback) && takes_user_expiry(response.status());
-    return options().allows(request_.method()) && allows_status(response.status()) &&
+    return options().allows(policy::stored_method(request_.method())) && allows_status(response.status()) &&
            policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
   }
 
   bool has_explicit_lifetime(ResponseHead const& response) const noexcept {
-    return options().cache_control() &&
-           policy::has_explicit_lifetime(response.headers(), options().rules());
+    return options().cache_control() && policy::has_explicit_lifetime(response.headers(), options().rules());
   }
 
   /// Notes when a response that came now expires. @return What that follows from.
@@ -313,12 +462,14 @@ class CachedExchange {
   std::shared_ptr<CachedCore> core_;
   Request request_;
   std::optional<Expiration> expire_after_;
+  CacheDirectives directives_;
   bool follows_;
   TimePoint now_;
   std::optional<Request> concealed_;
   TimePoint request_time_;
   TimePoint response_time_;
   std::optional<CachedResponse> stored_;
+  std::vector<CachedHead> candidates_;
   std::optional<policy::StoredView> selected_;
   policy::Decision decision_;
 };

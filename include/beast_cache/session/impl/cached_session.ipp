@@ -2,7 +2,15 @@
 // Compiled once, by the source file of the same name: a user who only includes the header need not pay for
 // it.
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -17,7 +25,10 @@ namespace detail {
 
 CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClient> client,
                        std::shared_ptr<CacheBackend> backend)
-    : executor_(std::move(executor)), client_(std::move(client)), backend_(std::move(backend)) {
+    : executor_(std::move(executor)),
+      client_(std::move(client)),
+      backend_(std::move(backend)),
+      revalidations_(std::make_shared<Revalidations>()) {
   if (!client_ || !backend_) throw std::invalid_argument("CachedSession: needs a client and a backend");
 }
 
@@ -76,12 +87,114 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   co_return CachedResponse(std::move(whole), static_cast<CacheInfo&&>(stream));
 }
 
+/// Those that are under way.
+class CachedCore::Revalidations {
+ public:
+  /// Not more of them at a time.
+  static constexpr std::size_t most = 64;
+
+  bool begin(std::string const& entry) {
+    std::lock_guard const lock(mutex_);
+    return !closing_ && entries_.size() < most && entries_.insert(entry).second;
+  }
+  void end(std::string const& entry) noexcept {
+    std::lock_guard const lock(mutex_);
+    entries_.erase(entry);
+  }
+  /// From now on none begins. @return True when none is under way.
+  bool close() noexcept {
+    std::lock_guard const lock(mutex_);
+    closing_ = true;
+    return entries_.empty();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> entries_;
+  bool closing_ = false;
+};
+
+/// Counts one while it lives.
+class CachedCore::Revalidation {
+ public:
+  Revalidation(std::shared_ptr<Revalidations> all, std::string entry)
+      : all_(std::move(all)), entry_(std::move(entry)), counted_(all_->begin(entry_)) {}
+  Revalidation(Revalidation const&) = delete;
+  Revalidation& operator=(Revalidation const&) = delete;
+  ~Revalidation() {
+    if (counted_) all_->end(entry_);
+  }
+  /// False when it is one too many.
+  bool counted() const noexcept { return counted_; }
+
+ private:
+  std::shared_ptr<Revalidations> all_;
+  std::string entry_;
+  bool counted_;
+};
+
+void CachedCore::revalidate_later(Request request, CacheDirectives directives, std::string entry) {
+  if (!request.body().empty()) return;
+  auto counted = std::make_shared<Revalidation>(revalidations_, std::move(entry));
+  if (!counted->counted()) return;
+  // What is stored is to be validated, whatever of it the caller wanted.
+  for (auto const name : {http::field::if_none_match, http::field::if_modified_since, http::field::range,
+                          http::field::if_range}) {
+    request.headers().erase(name);
+  }
+  asio::co_spawn(
+      executor_,
+      revalidate(shared_from_this(), std::move(request), std::move(directives), std::move(counted)),
+      asio::detached);
+}
+
+asio::awaitable<void> CachedCore::revalidate(std::shared_ptr<CachedCore> self, Request request,
+                                             CacheDirectives directives,
+                                             std::shared_ptr<Revalidation> counted) {
+  Url const url = request.url().without_user_info();
+  static_cast<void>(counted);
+  try {
+    CachedExchange exchange(self, std::move(request), directives, true);
+    std::optional<CachedStream> response = co_await exchange.revalidate();
+    if (response) {
+      std::string buffer(std::size_t{16384}, '\0');
+      std::size_t count = 1;
+      while (count != 0) count = co_await response->read_some(asio::buffer(buffer));
+    }
+  } catch (...) {
+    auto const& observer = self->backend_->options().observer();
+    if (!observer) co_return;
+    try {
+      observer->on_cache_error("revalidate", url.str(), std::current_exception());
+    } catch (...) {  // an observer's exceptions are its own
+    }
+  }
+}
+
 asio::awaitable<void> CachedCore::close() {
   std::shared_ptr<CachedCore> self = shared_from_this();
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
+  // Seldom waited for: looked for, not signalled.
+  while (!revalidations_->close()) {
+    timer.expires_after(std::chrono::milliseconds(2));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
   co_await client_->close();
   if (backend_->options().autoclose()) co_await backend_->close();
 }
 
 }  // namespace detail
+
+asio::awaitable<StreamedResponse> CachedSession::send_through(std::shared_ptr<detail::CachedCore> core,
+                                                              Request request) {
+  CachedStream stream = co_await core->start(std::move(request), CacheDirectives());
+  stream.headers().insert("Cache-Status", stream.cache_status());
+  co_return StreamedResponse(static_cast<StreamedResponse&&>(stream));
+}
+asio::awaitable<void> CachedSession::close_core(std::shared_ptr<detail::CachedCore> core) {
+  co_await core->close();
+}
+
 }  // namespace v1
 }  // namespace beast_cache

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/partial_content.ipp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -74,12 +78,14 @@ class CacheGuard {
   Url const* url_;
 };
 
-/// Passes a body on and keeps a copy, which is stored when the body is complete and dropped when it is not.
+/// Passes a body on and keeps a copy, which is stored when the body is complete. Of one that breaks off the
+/// bytes that came are kept where a later request can ask for the rest (RFC 9111 section 3.3); one that was
+/// given up, or is too long, is dropped.
 class TeeReader final : public BodyReader {
  public:
-  /// @param entry What is stored, but for the body. @param most The largest body that is stored.
+  /// @param entry What is stored, but for the body. @param most The most bytes that are stored.
   /// @param unstored What to say in Cache-Status if it is not stored after all.
-  TeeReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner, CachedResponse entry,
+  TeeReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner, CachedHead entry,
             std::uint64_t most, std::string unstored)
       : core_(std::move(core)),
         inner_(std::move(inner)),
@@ -87,18 +93,32 @@ class TeeReader final : public BodyReader {
         most_(most),
         unstored_(std::move(unstored)) {}
 
+  /// The body is one range of a representation, and joins what is held of it already.
+  void joins(HeldBytes held, policy::ByteRange range) {
+    held_ = std::move(held);
+    range_ = range;
+  }
+  /// What breaks off is dropped as well.
+  void drops_incomplete() noexcept { keeps_incomplete_ = false; }
+
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
     if (buffer.size() == 0) co_return 0;  // not the end, though it looks like it
-    std::size_t const count = co_await inner_->read_some(buffer);
+    std::size_t count = 0;
+    std::exception_ptr failure;
+    try {
+      count = co_await inner_->read_some(buffer);
+    } catch (boost::system::system_error const& e) {
+      bool const given_up = e.code() == asio::error::operation_aborted;
+      if (state_ != State::copying || given_up || !keeps_incomplete_) throw;
+      failure = std::current_exception();
+    }
+    if (failure) {
+      co_await store_incomplete();
+      std::rethrow_exception(failure);
+    }
     if (state_ != State::copying) co_return count;
     if (count == 0) {
-      state_ = State::dropped;
-      Url const url = entry_.url();
-      Response whole(static_cast<ResponseHead&&>(entry_), std::move(copy_));
-      CachedResponse entry(std::move(whole), static_cast<CacheInfo&&>(entry_));
-      CacheGuard guard(core_->backend().options(), "store", url);
-      bool const done = co_await guard.run(core_->backend().store(std::move(entry)));
-      if (done) state_ = State::stored;
+      co_await store_whole();
     } else if (count > most_ - copy_.size()) {
       state_ = State::dropped;
       copy_ = std::string();
@@ -121,9 +141,48 @@ class TeeReader final : public BodyReader {
  private:
   enum class State { copying, dropped, stored };
 
+  asio::awaitable<void> store_whole() {
+    state_ = State::dropped;
+    auto bytes = std::make_shared<std::string const>(std::move(copy_));
+    if (range_) {
+      if (bytes->size() != range_->size()) co_return;
+      held_.add(*range_, *bytes);
+      bytes = held_.bytes();
+    }
+    co_await store(std::move(bytes));
+  }
+
+  asio::awaitable<void> store_incomplete() {
+    state_ = State::dropped;
+    std::uint64_t const received = copy_.size();
+    if (range_ || entry_.status() != 200 || entry_.method() != http::verb::get) co_return;
+    auto fields = policy::incomplete_fields(entry_.headers(), received, entry_.response_time());
+    if (!fields) co_return;
+    policy::ByteParts parts(policy::content_range(*fields)->complete());
+    parts.add(policy::ByteRange(0, received - 1));
+    ResponseHead head(entry_.url(), 206, "Partial Content", std::move(*fields), entry_.version());
+    CacheInfo info(entry_);
+    info.set_parts(std::move(parts));
+    entry_ = CachedHead(std::move(head), std::move(info));
+    co_await store(std::make_shared<std::string const>(std::move(copy_)));
+    state_ = State::dropped;  // as far as this response is concerned
+  }
+
+  asio::awaitable<void> store(std::shared_ptr<std::string const> bytes) {
+    Url const url = entry_.url();
+    Response whole(static_cast<ResponseHead&&>(entry_), std::move(bytes));
+    CachedResponse entry(std::move(whole), static_cast<CacheInfo&&>(entry_));
+    CacheGuard guard(core_->backend().options(), "store", url);
+    bool const done = co_await guard.run(core_->backend().store(std::move(entry)));
+    if (done) state_ = State::stored;
+  }
+
   std::shared_ptr<CachedCore> core_;
   std::unique_ptr<BodyReader> inner_;
-  CachedResponse entry_;
+  CachedHead entry_;
+  HeldBytes held_;
+  std::optional<policy::ByteRange> range_;
+  bool keeps_incomplete_ = true;
   std::string copy_;
   std::uint64_t most_;
   std::string unstored_;

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/policy/cache_status.hpp"
+#include "beast_cache/policy/range.hpp"
+#include "beast_cache/policy/validation.hpp"
+#include "beast_cache/session/impl/partial_content.ipp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// What of a stored response answers the request: the whole of it, a part, 304 or 416.
+/// @param age Its current age.
+inline CachedStream create_answer(policy::RequestView const& request, Url const& url,
+                                  CachedResponse const& stored, policy::CacheStatus const& status,
+                                  std::chrono::seconds age) {
+  policy::Answer const answer = policy::answer(request, view_of(stored));
+  CacheInfo info(stored);
+  info.set_from_cache(true).set_cache_status(status.str());
+  ResponseHead head(stored);
+  auto body = std::make_shared<std::string const>();
+  http::fields const& fields = stored.headers();
+  switch (answer.kind()) {
+    case policy::Answer::Kind::not_modified:
+      head = ResponseHead(url, 304, "Not Modified", policy::not_modified_fields(fields));
+      break;
+    case policy::Answer::Kind::part:
+      head = ResponseHead(url, 206, "Partial Content",
+                          policy::partial_fields(fields, answer.range(), answer.complete()));
+      body = std::make_shared<std::string const>(HeldBytes(stored).slice(answer.range()));
+      break;
+    case policy::Answer::Kind::unsatisfiable:
+      head = ResponseHead(url, 416, "Range Not Satisfiable",
+                          policy::unsatisfiable_fields(fields, answer.complete()));
+      break;
+    default:
+      head.set_url(url);
+      if (request.method() != http::verb::head) body = stored.shared_body();
+  }
+  // RFC 9111 section 4: a response served without validation has its age in Age.
+  head.headers().set(http::field::age, std::to_string(age.count()));
+  return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::move(body))),
+                      std::move(info));
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
