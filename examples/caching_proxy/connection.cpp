@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/rfc7230.hpp>
 #include <charconv>
 #include <chrono>
 
@@ -54,18 +55,17 @@ bool is_malformed(error_code const& code) {
 /// The request's body, read as the origin takes it.
 class Connection::Upload final : public BodyReader {
  public:
-  explicit Upload(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {
-    auto const length = connection_->parser_->content_length();
-    if (length) length_ = *length;
-  }
+  explicit Upload(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
     return connection_->read_body(buffer);
   }
-  std::optional<std::uint64_t> remaining() const noexcept override { return length_; }
+  std::optional<std::uint64_t> remaining() const noexcept override {
+    auto const left = connection_->parser_->content_length_remaining();
+    return left ? std::optional<std::uint64_t>(*left) : std::nullopt;
+  }
 
  private:
   std::shared_ptr<Connection> connection_;
-  std::optional<std::uint64_t> length_;  // of the whole: a `Body` asks before it reads
 };
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Site> site)
@@ -190,8 +190,8 @@ Connection::Framing Connection::finish_head(http::fields& fields, unsigned statu
     if (framing == Framing::chunked) fields.set(http::field::transfer_encoding, "chunked");
   }
   // What is left of a request's body would be taken for the next request.
-  if (!parser_->is_done()) lingers_ = true;
   if (!parser_->is_done() || framing == Framing::until_close || site_->draining) keep_alive_ = false;
+  lingers_ = !keep_alive_;
   if (!keep_alive_) fields.set(http::field::connection, "close");
   if (keep_alive_ && !is_http11) fields.set(http::field::connection, "keep-alive");
   return framing;
@@ -209,29 +209,28 @@ asio::awaitable<bool> Connection::pass_on(StreamedResponse response) {
   Framing const framing = finish_head(fields, response.status(), length);
   std::string const head = serialise(response.status(), response.reason(), fields);
 
-  bool sent = false;
-  std::optional<std::string> const whole = body->take_buffered();
+  std::optional<std::string> whole;
+  if (length && *length <= piece_size) whole = body->take_buffered();
   if (whole) {
     std::string_view const content = framing == Framing::none ? std::string_view() : *whole;
-    sent = co_await write(head, content);
-    co_return sent&& keep_alive_;
+    co_await write(head, content);
+    co_return keep_alive_;
   }
   // The cache stores an answer when its end is read. One that is complete with its head waits for that, so
   // that the client's next request finds it.
   std::string_view early = head;
   std::string_view late;
   if (length == 0) std::swap(early, late);
-  sent = co_await write(early);
-  if (!sent) co_return false;
+  bool sent = co_await write(early);
   try {
-    sent = co_await pass_body(*body, framing);
+    if (sent) sent = co_await pass_body(*body, framing);
   } catch (boost::system::system_error const&) {
     // The client must not take this for the whole: RFC 9112 section 8.
-    sent = false;
+    keep_alive_ = sent = false;
     if (framing == Framing::until_close) reset();
   }
-  if (sent) sent = co_await write(late);
-  co_return sent&& keep_alive_;
+  if (sent) co_await write(late);
+  co_return keep_alive_;
 }
 
 asio::awaitable<bool> Connection::pass_body(BodyReader& body, Framing framing) {
@@ -258,7 +257,12 @@ asio::awaitable<bool> Connection::pass_body(BodyReader& body, Framing framing) {
     if (!sent) co_return false;
   }
   if (framing != Framing::chunked) co_return true;
-  co_return co_await write("0\r\n\r\n");
+  http::fields trailers;
+  // RFC 9110 section 6.5.1: for those who said that they keep them apart.
+  if (http::ext_list(parser_->get()[http::field::te]).exists("trailers")) trailers = body.trailers();
+  erase_hop_by_hop(trailers);
+  std::string const end = "0\r\n" + serialise(trailers);
+  co_return co_await write(end);
 }
 
 /// An answer of the proxy's own.
@@ -266,15 +270,15 @@ asio::awaitable<bool> Connection::refuse(unsigned status, std::string reason) {
   std::string const phrase = reason_of(status);
   std::string const text = std::to_string(status) + " " + phrase + ": " + reason + "\n";
   // After a head that could not be read nobody knows where the next request begins.
-  if (!parser_->is_header_done()) keep_alive_ = false, lingers_ = true;
+  if (!parser_->is_header_done()) keep_alive_ = false;
   http::fields fields;
   fields.set(http::field::date, format_http_date(system_clock()->now()));
   fields.set(http::field::content_type, "text/plain");
   Framing const framing = finish_head(fields, status, text.size());
   std::string const head = serialise(status, phrase, fields);
   std::string_view const content = framing == Framing::none ? std::string_view() : text;
-  bool const sent = co_await write(head, content);
-  co_return sent&& keep_alive_;
+  co_await write(head, content);
+  co_return keep_alive_;
 }
 
 asio::awaitable<bool> Connection::write(std::string_view first, std::string_view second,
@@ -287,6 +291,7 @@ asio::awaitable<bool> Connection::write(std::string_view first, std::string_view
   stream_.expires_after(stall_timeout);
   co_await asio::async_write(stream_, buffers, token(ec));
   stream_.expires_never();
+  if (ec) keep_alive_ = false;
   co_return !ec;
 }
 
@@ -310,6 +315,7 @@ asio::awaitable<void> Connection::linger() {
 }
 
 void Connection::reset() {
+  lingers_ = false;
   error_code ignored;
   stream_.socket().set_option(asio::socket_base::linger(true, 0), ignored);
 }

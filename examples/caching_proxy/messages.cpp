@@ -112,13 +112,17 @@ void add_via(http::fields& fields, unsigned version) {
   fields.insert(http::field::via, value.append(pseudonym));
 }
 
-std::string serialise(unsigned status, std::string_view reason, http::fields const& fields) {
+std::string serialise(http::fields const& fields) {
   std::string text;
   text.reserve(512);
-  text.append("HTTP/1.1 ").append(std::to_string(status)).append(1, ' ').append(reason).append("\r\n");
   for (auto const& field : fields)
     text.append(to_std(field.name_string())).append(": ").append(to_std(field.value())).append("\r\n");
   return text.append("\r\n");
+}
+
+std::string serialise(unsigned status, std::string_view reason, http::fields const& fields) {
+  std::string text = "HTTP/1.1 " + std::to_string(status) + " ";
+  return text.append(reason).append("\r\n").append(serialise(fields));
 }
 
 std::string reason_of(unsigned status) {

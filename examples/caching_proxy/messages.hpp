@@ -36,7 +36,9 @@ void erase_hop_by_hop(boost::beast::http::fields& fields);
 /// RFC 9110 section 7.6.3. @param version That of the message as it was received, 10 or 11.
 void add_via(boost::beast::http::fields& fields, unsigned version);
 
-/// A status line and a header section with its empty line.
+/// A header or trailer section with its empty line.
+std::string serialise(boost::beast::http::fields const& fields);
+/// The same after a status line.
 std::string serialise(unsigned status, std::string_view reason, boost::beast::http::fields const& fields);
 
 /// The standard's reason phrase; empty for a status that it does not know.
