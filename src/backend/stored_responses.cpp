@@ -99,8 +99,9 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
   std::optional<Candidate> best;
   std::optional<SearchKey> search;
   {
+    std::string const path = SearchKey::path_of(query.url());
     sqlite::Statement rule = handle.statement(sql::search_rule);
-    rule.bind_text(1, SearchKey::path_of(query.url()));
+    rule.bind_text(1, path);
     if (!rule.step()) return best;
     std::optional<http::fields> const headers = parse_headers(rule.bytes(0));
     if (headers) search = SearchKey::of(query.url(), *headers);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -57,6 +58,11 @@ class Statement : public Row {
   Statement& bind(int index, double value);
   Statement& bind_text(int index, std::string_view value);
   Statement& bind_blob(int index, std::string_view value);
+  // Text is not copied: a temporary would be gone before the first step.
+  template <std::same_as<std::string> Temporary>
+  Statement& bind_text(int index, Temporary&& value) = delete;
+  template <std::same_as<std::string> Temporary>
+  Statement& bind_blob(int index, Temporary&& value) = delete;
   Statement& bind_null(int index);
 
   // True if there is a row.

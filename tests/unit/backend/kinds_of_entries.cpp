@@ -1,0 +1,203 @@
+// Parts, groups, candidates for validation and No-Vary-Search: what the backends keep beside whole responses.
+
+#include <sqlite3.h>
+
+#include <functional>
+#include <stdexcept>
+
+#include "beast_cache/backend/cached_response_cereal.hpp"
+#include "beast_cache/backend/sqlite_backend.hpp"
+#include "beast_cache/storage/memory_cache.hpp"
+#include "beast_cache/storage/sqlite_cache.hpp"
+#include "beast_cache/storage/sqlite_pickle_cache.hpp"
+#include "support.hpp"
+
+using namespace backend_test;
+
+namespace {
+
+constexpr char url[] = "http://example.org/page";
+
+class AnyBackend {
+ public:
+  AnyBackend() {
+    name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite");
+    if (name_ == "memory") {
+      backend_ = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                                std::make_shared<MemoryCache<std::string>>());
+    } else if (name_ == "cereal") {
+      backend_ = std::make_shared<CacheBackend>(
+          std::make_shared<SQLitePickleCache<CachedResponse>>(dir_ / "cache", "responses"),
+          std::make_shared<SQLiteCache>(dir_ / "cache", "redirects"));
+    } else {
+      backend_ = std::make_shared<SQLiteBackend>(dir_ / "cache");
+    }
+  }
+  CacheBackend* operator->() const { return backend_.get(); }
+  std::string const& name() const { return name_; }
+
+ private:
+  TempDir dir_;
+  std::string name_;
+  std::shared_ptr<CacheBackend> backend_;
+};
+
+CachedResponse part(std::string_view where, policy::ByteParts parts, std::string body) {
+  CachedResponse const whole = page(where, body);
+  CacheInfo info(whole);
+  info.set_parts(std::move(parts));
+  ResponseHead head(whole.url(), 206, "Partial Content", whole.headers());
+  return CachedResponse(Response(std::move(head), std::move(body)), std::move(info));
+}
+
+void execute(std::string const& file, std::string const& sql) {
+  sqlite3* db = nullptr;
+  int const code = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
+  bool const done =
+      code == SQLITE_OK && sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
+  std::string const message = sqlite3_errmsg(db);
+  sqlite3_close(db);
+  if (!done) throw std::runtime_error(message);
+}
+
+}  // namespace
+
+TEST_CASE("A backend keeps which bytes a part is made of") {
+  AnyBackend backend;
+  INFO(backend.name());
+  policy::ByteParts parts(GENERATE(as<std::optional<std::uint64_t>>(), std::nullopt, 1000));
+  parts.add(policy::ByteRange(0, 2));
+  parts.add(policy::ByteRange(10, 11));
+  run(backend->store(part(url, parts, "abcde")));
+  Lookup const found = run(backend->lookup(query(url)));
+  REQUIRE(found.selected().has_value());
+  CHECK(found.selected()->parts().ranges() == parts.ranges());
+  CHECK(found.selected()->parts().complete() == parts.complete());
+  CHECK(found.selected()->body() == "abcde");
+  run(backend->store(page(url, "the whole")));
+  Lookup const whole = run(backend->lookup(query(url)));
+  REQUIRE(whole.selected().has_value());
+  CHECK(whole.selected()->parts().ranges().empty());
+}
+
+TEST_CASE("The text of byte ranges is read only as it was written") {
+  for (char const* text : {"", "0-0/1", "0-2,10-11/1000", "5-9/*", "0-18446744073709551614/*"}) {
+    auto const parts = detail::parse_parts(text);
+    REQUIRE(parts.has_value());
+    CHECK(detail::format_parts(*parts) == text);
+  }
+  for (char const* text :
+       {"/", "/*", "0-2", "0-2/", "0/1", "2-0/9", "0-2,1-4/9", "4-5,0-1/9", "0-1,2-3/9", "0-2,/9", "a-b/9",
+        "0-2/x", " 0-2/9", "+0-2/9", "00-2/9", "0-18446744073709551616/*"}) {
+    CAPTURE(text);
+    CHECK_FALSE(detail::parse_parts(text).has_value());
+  }
+}
+
+TEST_CASE("Where no variant answers, those of the same user and method are candidates for validation") {
+  AnyBackend backend;
+  INFO(backend.name());
+  for (char const* language : {"de", "en"}) {
+    std::string const block = "Accept-Language: " + std::string(language) + "\r\n";
+    run(backend->store(answer(make_request(url, block), "Vary: Accept-Language\r\n", language)));
+  }
+  Request const french = make_request(url, "Accept-Language: fr\r\n");
+  run(backend->store(answer(french, "Vary: Accept-Language\r\n", "alice's", 0, "alice")));
+  run(backend->store(answer(make_request(url, "Accept-Language: it\r\n", http::verb::head),
+                            "Vary: Accept-Language\r\n", "")));
+  Lookup const miss = run(backend->lookup(LookupQuery(french, "")));
+  CHECK_FALSE(miss.selected().has_value());
+  REQUIRE(miss.candidates().size() == 2);
+  for (CachedHead const& head : miss.candidates()) {
+    Lookup const found = run(backend->lookup(LookupQuery(head)));
+    REQUIRE(found.selected().has_value());
+    CHECK(found.selected()->body() == head.vary_headers()["Accept-Language"]);
+  }
+  CHECK(run(backend->lookup(LookupQuery(french, "alice"))).candidates().empty());  // it is the answer
+}
+
+TEST_CASE("A group's responses go together, those of one origin only") {
+  AnyBackend backend;
+  INFO(backend.name());
+  auto const store = [&](std::string_view where, std::string_view headers) {
+    run(backend->store(answer(make_request(where), headers, "body")));
+  };
+  store("http://example.org/1", "Cache-Groups: \"a\", \"b\"\r\n");
+  store("http://example.org/2", "Cache-Groups: \"b\"\r\n");
+  store("http://example.org/3", "Cache-Groups: \"c\"\r\n");
+  store("http://example.org/4", "");
+  store("http://example.org:8080/1", "Cache-Groups: \"a\"\r\n");
+  store("https://example.org/1", "Cache-Groups: \"a\"\r\n");
+  CHECK(run(backend->remove_groups(Url("http://example.org/unsafe"), {"x"})) == 0);
+  CHECK(run(backend->remove_groups(Url("http://example.org/unsafe"), {"a", "c"})) == 2);
+  auto const there = [&](std::string_view where) { return run(backend->has_url(Url(where))); };
+  CHECK_FALSE(there("http://example.org/1"));
+  CHECK(there("http://example.org/2"));
+  CHECK_FALSE(there("http://example.org/3"));
+  CHECK(there("http://example.org/4"));
+  CHECK(there("http://example.org:8080/1"));
+  CHECK(there("https://example.org/1"));
+}
+
+TEST_CASE("No-Vary-Search lets one URL's response answer another's request") {
+  AnyBackend backend;
+  INFO(backend.name());
+  auto const store = [&](std::string_view where, std::string_view headers, std::string body) {
+    run(backend->store(answer(make_request(where), headers, std::move(body))));
+  };
+  auto const find = [&](std::string_view where, std::string_view headers = "") {
+    return body_of(run(backend->lookup(query(where, headers))));
+  };
+  std::string const rule = "No-Vary-Search: key-order, params=(\"utm\")\r\n";
+  store("http://example.org/s?a=1&b=2&utm=x", rule, "one");
+  store("http://example.org/s?a=1&b=3", rule, "two");
+  CHECK(find("http://example.org/s?b=2&a=1") == "one");
+  CHECK(find("http://example.org/s?utm=&a=1&utm=z&b=3") == "two");
+  CHECK(find("http://example.org/s?a=1&b=2&utm=x") == "one");
+  CHECK_FALSE(find("http://example.org/s?a=1&b=4").has_value());
+  CHECK_FALSE(find("http://example.org/t?a=1&b=2").has_value());
+  CHECK_FALSE(find("https://example.org/s?a=1&b=2").has_value());
+  CHECK_FALSE(find("http://example.org/s").has_value());
+  store("http://example.org/v?a=1", rule + "Vary: Accept\r\n", "varies");
+  CHECK(find("http://example.org/v?utm=1&a=1") == "varies");
+  CHECK_FALSE(find("http://example.org/v?utm=1&a=1", "Accept: x\r\n").has_value());
+  store("http://example.org/plain?a=1", "", "plain");
+  CHECK_FALSE(find("http://example.org/plain?a=1&utm=x").has_value());
+}
+
+TEST_CASE("A file of the first version keeps its responses and aliases") {
+  TempDir dir;
+  std::string const file = dir / "cache.sqlite";
+  {
+    SQLiteBackend backend(file);
+    run(backend.store(page(url, "body")));
+    run(backend.store(answer(make_request("http://example.org/signed"), "ETag: \"1\"\r\n", "other", 3)));
+    run(backend.store_alias(Url("http://example.org/old"), Url(url)));
+    run(backend.close());
+  }
+  // The tables as version 1 made them.
+  execute(
+      file,
+      "BEGIN; CREATE TABLE old AS SELECT * FROM responses; DROP TABLE responses;"
+      "CREATE TABLE responses("
+      "id INTEGER PRIMARY KEY, key TEXT NOT NULL, variant TEXT NOT NULL, url TEXT NOT NULL, method TEXT NOT "
+      "NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, version INTEGER NOT NULL, headers TEXT NOT NULL, "
+      "vary_headers TEXT NOT NULL, principal TEXT NOT NULL, request_time INTEGER NOT NULL, response_time "
+      "INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, expires_fallback "
+      "INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, checksum TEXT NOT NULL, body BLOB NOT "
+      "NULL, UNIQUE(key, variant));"
+      "CREATE INDEX responses_expires_at ON responses(expires_at);"
+      "INSERT INTO responses SELECT id, key, variant, url, method, status, reason, version, headers, "
+      "vary_headers, principal, request_time, response_time, created_at, expires_at, expires_override, "
+      "expires_fallback, size, body_checksum, checksum, body FROM old; DROP TABLE old;"
+      "UPDATE beast_cache_tables SET version = 1 WHERE name = 'responses'; COMMIT");
+  SQLiteBackend backend(file);
+  CHECK(body_of(run(backend.lookup(query(url)))) == "body");
+  CHECK(body_of(run(backend.lookup(query("http://example.org/signed")))) == "other");
+  CHECK(run(backend.has_url(Url("http://example.org/old"))));
+  policy::ByteParts parts(100);
+  parts.add(policy::ByteRange(0, 1));
+  run(backend.store(part("http://example.org/part", parts, "ab")));
+  CHECK(body_of(run(backend.lookup(query("http://example.org/part")))) == "ab");
+  CHECK(run(backend.remove_expired(at(61))) == 2);
+}
