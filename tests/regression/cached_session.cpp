@@ -108,3 +108,15 @@ TEST_CASE("a body that was replaced meanwhile does not get the head of the one t
   CHECK_FALSE(world.run(world.backend->freshen(entry("old"))));
   CHECK(world.run(world.backend->freshen(entry("new"))));
 }
+
+TEST_CASE("an answer that refuses a range or a precondition is not stored as the URL's own") {
+  World world([](Request const& request) {
+    std::string const headers = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+    if (request.headers().count("Range") > 0) return FakeClient::answer(request, 416, headers);
+    if (request.headers().count("If-Match") > 0) return FakeClient::answer(request, 412, headers);
+    return FakeClient::answer(request, 200, headers, "text");
+  });
+  CHECK(world.run(world.session.get(url).header("Range", "bytes=7-")).status() == 416);
+  CHECK(world.run(world.session.get(url).header("If-Match", "\"b\"")).status() == 412);
+  CHECK(world.get().status() == 200);
+}

@@ -31,7 +31,8 @@ namespace policy {
 enum class Storability : std::uint8_t {
   storable,
   method,             ///< neither GET nor HEAD, nor a POST that answers a GET
-  request_bypasses,   ///< the request has Upgrade or a method override, or what `makes_answers` is for
+  request_bypasses,   ///< the request has Upgrade or a method override, or what `makes_answers` is for; or the
+                      ///< response refuses its Range or its preconditions
   request_no_store,   ///< the request's no-store
   status,             ///< not final, or 304
   partial,            ///< 206 that can't be kept as a part, or a Content-Range elsewhere
@@ -164,6 +165,10 @@ inline Storability storability(RequestView const& request, unsigned status, http
   if (asked.upgrade || asked.method_override) return Storability::request_bypasses;
   if ((asked.range || asked.conditional) && !request.makes_answers()) return Storability::request_bypasses;
   if (status < 200 || status > 599 || status == 304) return Storability::status;
+  // RFC 9110 sections 15.5.13 and 15.5.17: that speaks of what this request asked beyond the representation.
+  if ((asked.range && status == 416) || (asked.conditional && status == 412)) {
+    return Storability::request_bypasses;
+  }
   detail::ResponseFacts const facts{response, options};
   if (status == 206 || facts.content_range) {
     // RFC 9111 section 3.3: this cache knows ranges if the one who asks makes answers of them.
