@@ -115,10 +115,14 @@ asio::awaitable<bool> Connection::serve_one() {
     request->set_on_interim(
         [weak = weak_from_this(), turn = turn_](unsigned status, http::fields const& fields) {
           auto const self = weak.lock();
-          if (!self || self->turn_ != turn) return;
+          if (!self) return;
           http::fields kept(fields);
           erase_hop_by_hop(kept);
-          self->write_interim(serialise(status, reason_of(status), kept));
+          // At once, where this is the strand: as it is, unless the cache validates in the background.
+          asio::dispatch(self->stream_.get_executor(),
+                         [self, turn, text = serialise(status, reason_of(status), kept)] {
+                           if (self->turn_ == turn) self->write_interim(text);
+                         });
         });
   }
   StreamedResponse response;
