@@ -268,7 +268,9 @@ class CachedExchange {
       appends = parts.is_whole();
     }
     if (!appends) {
-      bool const final = response.status() != 206 && response.status() != 416;
+      // The condition and the range were the cache's own: the caller must not see that they weren't met.
+      unsigned const code = response.status();
+      bool const final = code != 206 && code != 412 && code != 416;
       if (final) co_return co_await receive(std::move(response));
       co_await drain(response.take_body());
       co_return co_await ask_again();
