@@ -68,7 +68,7 @@ asio::awaitable<std::optional<ValueReader>> ValueSteps::open(std::shared_ptr<Val
   // The first piece comes along.
   auto job = [&](Handle& handle) {
     if (!self->table_->open(handle, self->pieces_)) return false;
-    self->fill_or_remember(handle);
+    self->fill_or_remember(handle, false);
     return true;
   };
   bool const found = co_await self->database_->run(self->table_, Kind(Mode::read), job);
@@ -78,8 +78,9 @@ asio::awaitable<std::optional<ValueReader>> ValueSteps::open(std::shared_ptr<Val
 }
 
 // A value that is not what it was, or is damaged, stays so.
-void ValueSteps::fill_or_remember(Handle& handle) {
+void ValueSteps::fill_or_remember(Handle& handle, bool may_have_changed) {
   try {
+    if (may_have_changed) table_->check_unchanged(handle, pieces_);
     fill(handle);
   } catch (...) {
     if (!pieces_.bad) throw;
@@ -96,7 +97,7 @@ std::string_view ValueSteps::from_window() noexcept {
 asio::awaitable<std::string_view> ValueSteps::next(std::shared_ptr<ValueSteps> self) {
   if (!self->failure_ && self->given_ == self->filled_) {
     if (self->pieces_.offset == self->pieces_.size) co_return std::string_view();
-    auto job = [&](Handle& handle) { self->fill_or_remember(handle); };
+    auto job = [&](Handle& handle) { self->fill_or_remember(handle, true); };
     co_await self->database_->run(self->table_, Kind(Mode::read), job);
   }
   if (self->failure_) std::rethrow_exception(self->failure_);

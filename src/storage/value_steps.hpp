@@ -30,7 +30,7 @@ class ValueSteps {
 
  private:
   void fill(sqlite::Handle& handle);
-  void fill_or_remember(sqlite::Handle& handle);
+  void fill_or_remember(sqlite::Handle& handle, bool may_have_changed);
   std::string_view from_window() noexcept;
 
   std::shared_ptr<sqlite::Database> const database_;

@@ -68,12 +68,14 @@ class CacheTable final : public Schema {
     std::uint64_t size = 0;
     std::uint64_t offset = 0;
     std::string check;  // as it is stored
-    bool bad = false;   // not the value that was opened, or damaged
+    bool bad = false;   // not the value that was opened, damaged, or can't be read
     std::unique_ptr<detail::Guard::Running> running;
   };
   // False without a value.
   bool open(Handle& handle, Pieces& pieces) const;
-  // Reads what comes next, which has to be there. Throws Error(changed) or, at the end, bad_value.
+  // In each transaction after open()'s, before read(). Throws Error(changed).
+  void check_unchanged(Handle& handle, Pieces& pieces) const;
+  // Reads what comes next, which has to be there. Throws Error(bad_value) at the end.
   void read(Handle& handle, Pieces& pieces, char* buffer, std::size_t size) const;
 
   std::uint64_t damaged() const noexcept { return damaged_.load(); }

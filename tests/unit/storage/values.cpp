@@ -152,8 +152,8 @@ TEST_CASE("a plain value can't be moved to another key, nor be read from a row w
   TempDirectory directory;
   run(write_some(SQLiteCache(directory.file("demo"))));
   sql(directory,
-      "INSERT INTO cache SELECT 'c', value, \"check\" FROM cache WHERE key = 'a';"
-      "INSERT INTO cache VALUES('d', 'by hand', 0)");
+      "INSERT INTO cache(key, value, \"check\") SELECT 'c', value, \"check\" FROM cache WHERE key = 'a';"
+      "INSERT INTO cache(key, value, \"check\") VALUES('d', 'by hand', 0)");
   SQLiteCache cache(directory.file("demo"));
   run([](SQLiteCache& c) -> asio::awaitable<void> {
     std::vector<std::string> keys(1, "c");
