@@ -163,6 +163,28 @@ TEST_CASE("a plain value can't be moved to another key, nor be read from a row w
   }(cache));
 }
 
+TEST_CASE("a table in which the check comes after the value is as good", "[storage]") {
+  TempDirectory directory;
+  run(write_some(SQLiteCache(directory.file("demo"))));
+  sql(directory,
+      "ALTER TABLE cache RENAME TO newer;"
+      "CREATE TABLE cache(key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL, \"check\" NOT NULL);"
+      "INSERT INTO cache(key, value, \"check\") SELECT key, value, \"check\" FROM newer;"
+      "DROP TABLE newer");
+  SQLiteCache cache(directory.file("demo"));
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    std::optional<std::string> const a = co_await c.read("a");
+    CHECK(a == "first value");
+    std::optional<ValueReader> reader = co_await c.open("b");
+    REQUIRE(reader);
+    std::string_view const piece = co_await reader->next();
+    CHECK(piece == "second value");
+    co_await c.write("a", "another");
+    std::optional<std::string> const again = co_await c.read("a");
+    CHECK(again == "another");
+  }(cache));
+}
+
 TEST_CASE("with a secret key an unsigned or altered value is an error of its own", "[storage]") {
   TempDirectory directory;
   run(write_some(SQLiteCache(directory.file("demo"))));
