@@ -57,6 +57,7 @@ struct RangeOrigin {
   std::string etag = "\"a\"";
   std::string headers = "Cache-Control: max-age=60\r\n";
   std::optional<std::size_t> breaks_after;  // of the bytes of an answer
+  bool tells_length = true;                 // in Content-Length
   unsigned refuses_range = 0;               // a status in place of a 206
 
   StreamedResponse operator()(Request const& request) const {
@@ -92,9 +93,8 @@ struct RangeOrigin {
   StreamedResponse whole(Request const& request, unsigned status, std::string const& head,
                          std::string const& text) const {
     bool const is_head = request.method() == http::verb::head;
-    auto answer =
-        FakeClient::answer(request, status, head + "Content-Length: " + std::to_string(text.size()) + "\r\n",
-                           is_head ? "" : text);
+    std::string const length = tells_length ? "Content-Length: " + std::to_string(text.size()) + "\r\n" : "";
+    auto answer = FakeClient::answer(request, status, head + length, is_head ? "" : text);
     if (!breaks_after || *breaks_after >= text.size()) return answer;
     return StreamedResponse(static_cast<ResponseHead&&>(answer),
                             std::make_unique<BrokenReader>(text.substr(0, *breaks_after)));

@@ -76,6 +76,28 @@ TEST_CASE("stale-while-revalidate answers at once and validates once (RFC 5861 3
   CHECK(world.asked() == 3);
 }
 
+TEST_CASE("a caller's range or condition is met by a stale response, the validation is of the whole") {
+  RangeOrigin origin;
+  origin.headers = "Cache-Control: max-age=60, stale-while-revalidate=30\r\n";
+  World world(std::cref(origin), each_mode());
+  world.get();
+  world.clock->advance(70s);
+  bool const condition = GENERATE(false, true);
+  Fields const asked = condition ? Fields{{"If-None-Match", "\"a\""}} : Fields{{"Range", "bytes=2-4"}};
+  origin.etag = "\"b\"";
+  origin.body = "abcdefghij";
+  auto const stale = ask(world, asked);
+  CHECK(stale.status() == (condition ? 304 : 206));
+  CHECK(stale.body() == (condition ? "" : "234"));
+  CHECK(world.asked() == 2);
+  CHECK_FALSE(sent(world, "Range"));
+  auto const whole = world.get();
+  CHECK(whole.from_cache());
+  CHECK(whole.status() == 200);
+  CHECK(whole.body() == "abcdefghij");
+  CHECK(world.asked() == 2);
+}
+
 TEST_CASE("stale-while-revalidate ends with its time, and yields to the stricter rules (RFC 5861 3)") {
   struct Row {
     std::string control;
@@ -122,6 +144,7 @@ TEST_CASE("a validation in the background that fails is nobody's error, and keep
   CHECK(world.asked() == 2);
   CHECK(world.get().body() == "0123456789");
   CHECK(world.asked() == 3);  // the first has given way to the next
+  CHECK(world.events->errors.empty());
   mode = 0;
   CHECK(world.get().from_cache());
   CHECK(world.get().header("Age") == "0");
