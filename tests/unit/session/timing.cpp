@@ -160,7 +160,7 @@ TEST_CASE("The time of waiting for a connection counts") {
   while (origin.request_count() == 0) io.poll_one();
   CHECK(code_of_get(io, session, origin.url(), 20ms) == http_errc::timeout);
   CHECK(origin.connection_count() == 1);
-  release.cancel();
+  release.expires_at(std::chrono::steady_clock::time_point::min());  // for later waits as well
   io.restart();
   io.run();
   CHECK(origin.wait_for_open(0));
@@ -222,7 +222,7 @@ TEST_CASE("A request that waits for a connection can be cancelled, and its place
   session.get(origin.url()).send([&](error_code ec, Response const&) { second = ec; });
   io.poll();
   signal.emit(asio::cancellation_type::terminal);
-  release.cancel();
+  release.expires_at(std::chrono::steady_clock::time_point::min());  // for later waits as well
   io.restart();
   io.run();
   CHECK(first == asio::error::operation_aborted);
@@ -240,7 +240,7 @@ TEST_CASE("Requests that wait when the session closes fail as closed") {
   session.get(origin.url()).send([&](error_code ec, Response const&) { waiting = ec; });
   io.poll();
   run(io, session.close());
-  release.cancel();
+  release.expires_at(std::chrono::steady_clock::time_point::min());  // for later waits as well
   io.restart();
   io.run();
   CHECK(waiting == http_errc::closed);

@@ -6,15 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/policy/freshness.hpp"
-#include "beast_cache/policy/invalidation.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/storability.hpp"
 #include "beast_cache/policy/strategy.hpp"
 #include "beast_cache/policy/validation.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/exchange_rules.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
 #include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
@@ -24,35 +23,15 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-/// Whether an error means that the origin could not be reached, or broke off: this library's codes, and those
-/// that a user's own client passes on from the operating system, the resolver and Asio.
-inline bool is_disconnection(error_code const& code) noexcept {
-  namespace errc = boost::system::errc;
-  if (code == http_errc::resolve || code == http_errc::connect || code == http_errc::truncated ||
-      code == http_errc::timeout)
-    return true;
-  return code.category() == asio::error::get_netdb_category() ||
-         code.category() == asio::error::get_addrinfo_category() || code == asio::error::eof ||
-         code == errc::connection_refused || code == errc::connection_reset ||
-         code == errc::connection_aborted || code == errc::broken_pipe || code == errc::timed_out ||
-         code == errc::host_unreachable || code == errc::network_unreachable;
-}
-
 /// One hop of a request through the cache: look up, let the rules decide, and do what they say.
 ///
 /// It holds no rules of its own: those are in policy/.
-class CachedExchange {
+class CachedExchange : private ExchangeRules {
  public:
   /// @param follows Whether the caller follows the redirect that this may turn out to be.
   CachedExchange(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
                  bool follows)
-      : core_(std::move(core)),
-        request_(std::move(request)),
-        expire_after_(directives.expire_after()),
-        directives_(directives),
-        follows_(follows),
-        now_(options().clock()->now()),
-        concealed_(conceal(request_, options().salt())),
+      : ExchangeRules(std::move(core), std::move(request), directives, follows),
         decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
     if (expire_after_ && !expire_after_->stores())
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
@@ -112,35 +91,6 @@ class CachedExchange {
     }
   }
 
-  CacheOptions const& options() const noexcept { return core_->backend().options(); }
-  CacheGuard core_guard(std::string_view operation) const {
-    return CacheGuard(options(), operation, request_.url());
-  }
-  /// The request as the cache compares and stores it: without the credentials themselves.
-  Request const& asked() const noexcept { return concealed_ ? *concealed_ : request_; }
-  static std::optional<Request> conceal(Request const& request, std::string const& salt) {
-    std::optional<Request> concealed;
-    if (has_credentials(request.headers())) {
-      concealed.emplace(request);
-      conceal_credentials(concealed->headers(), salt);
-    }
-    return concealed;
-  }
-  policy::RequestView view() const noexcept {
-    policy::RequestView view(request_.method(), request_.method_string(), asked().headers());
-    return view.url(request_.url()).makes_answers(true);
-  }
-  /// In a private cache the responses to different credentials are kept apart.
-  std::string principal() const {
-    return options().rules().shared() ? std::string()
-                                      : create_principal(request_.headers(), options().salt());
-  }
-  /// A part is allowed where the whole is.
-  bool allows_status(unsigned status) const noexcept {
-    return options().allows(status) || (status == 206 && options().allows(200u)) ||
-           (follows_ && is_redirect(status));
-  }
-
   asio::awaitable<void> look_up() {
     LookupQuery query(asked(), principal());
     std::optional<Lookup> found =
@@ -168,13 +118,6 @@ class CachedExchange {
     info.set_cache_status(policy::CacheStatus(decision_).str());
     return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::string())),
                         std::move(info));
-  }
-
-  asio::awaitable<StreamedResponse> send(Request request) {
-    request_time_ = options().clock()->now();
-    StreamedResponse response = co_await core_->client().send(std::move(request));
-    response_time_ = options().clock()->now();
-    co_return response;
   }
 
   /// Sends the request, with the validators of what is stored where there are any (RFC 9111 section 4.3), or
@@ -406,70 +349,6 @@ class CachedExchange {
     return whole ? policy::ByteParts() : parts;
   }
 
-  // RFC 9111 section 4.4.
-  asio::awaitable<void> invalidate(ResponseHead const& response) {
-    auto const urls =
-        policy::invalidated_urls(request_.url(), request_.method(), response.status(), response.headers());
-    for (auto const& text : urls) {
-      std::optional<Url> url = Url::parse(text);
-      if (url) co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
-    }
-    auto groups = policy::invalidated_groups(request_.method(), response.status(), response.headers());
-    if (!groups.empty()) {
-      co_await core_guard("invalidate")
-          .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
-    }
-  }
-
-  /// An error status is kept for a user's `expire_after` only where `allowed_codes` names it.
-  bool takes_user_expiry(unsigned status) const noexcept {
-    return status < 400 || (!options().allowed_codes().empty() && options().allows(status));
-  }
-
-  bool may_store(ResponseHead const& response) const noexcept {
-    if (expire_after_ && !expire_after_->stores()) return false;
-    auto const& fallback = options().expire_after();
-    if (!expire_after_ && fallback && !fallback->stores() && !has_explicit_lifetime(response)) return false;
-    bool const user_expiry = (expire_after_ || fallback) && takes_user_expiry(response.status());
-    return options().allows(policy::stored_method(request_.method())) && allows_status(response.status()) &&
-           policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
-  }
-
-  bool has_explicit_lifetime(ResponseHead const& response) const noexcept {
-    return options().cache_control() && policy::has_explicit_lifetime(response.headers(), options().rules());
-  }
-
-  /// Notes when a response that came now expires. @return What that follows from.
-  policy::Freshness set_expiry(ResponseHead const& head, CacheInfo& info) const {
-    std::optional<TimePoint> override_time;
-    std::optional<TimePoint> fallback;
-    if (takes_user_expiry(head.status())) {
-      if (expire_after_) override_time = expire_after_->at(response_time_);
-      if (options().expire_after()) fallback = options().expire_after()->at(response_time_);
-    }
-    info.set_overrides(override_time, fallback);
-    policy::Freshness const fresh(view_of(head, info), options().rules(), response_time_);
-    bool const endless = fresh.lifetime() == policy::detail::forever;
-    info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
-    return fresh;
-  }
-
-  void report(std::string_view status) const noexcept {
-    try {
-      options().observer()->on_response(request_.url().str(), status);
-    } catch (...) {  // an observer can't fail a request
-    }
-  }
-
-  std::shared_ptr<CachedCore> core_;
-  Request request_;
-  std::optional<Expiration> expire_after_;
-  CacheDirectives directives_;
-  bool follows_;
-  TimePoint now_;
-  std::optional<Request> concealed_;
-  TimePoint request_time_;
-  TimePoint response_time_;
   std::optional<CachedResponse> stored_;
   std::vector<CachedHead> candidates_;
   std::optional<policy::StoredView> selected_;

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -142,8 +143,9 @@ void CachedCore::revalidate_later(Request request, CacheDirectives directives, s
                           http::field::if_range}) {
     request.headers().erase(name);
   }
+  request.set_on_interim(Request::OnInterim());
   asio::co_spawn(
-      executor_,
+      asio::make_strand(executor_),
       revalidate(shared_from_this(), std::move(request), std::move(directives), std::move(counted)),
       asio::detached);
 }
