@@ -43,12 +43,16 @@ template <std::size_t count>
 struct Zeros {
   std::array<std::array<std::uint32_t, 256>, 4> table{};
   constexpr Zeros() {
-    // A checksum is linear: the table of each bit gives the tables of the bytes.
-    std::array<std::uint32_t, 32> bits{};
+    // A checksum is linear: what becomes of each bit gives the tables of the bytes. What 2 n zero bytes make
+    // of it is what n of them make of what n of them made. (Byte after byte is more than clang evaluates.)
+    std::array<std::uint32_t, 32> bits{}, power{};
     for (std::size_t bit = 0; bit < 32; ++bit) {
-      std::uint32_t crc = 1u << bit;
-      for (std::size_t i = 0; i < count; ++i) crc = (crc >> 8) ^ tables.table[0][crc & 0xff];
-      bits[bit] = crc;
+      bits[bit] = 1u << bit;
+      power[bit] = (bits[bit] >> 8) ^ tables.table[0][bits[bit] & 0xff];
+    }
+    for (std::size_t left = count; left != 0; left >>= 1) {
+      if (left & 1) bits = after(power, bits);
+      power = after(power, power);
     }
     for (std::size_t byte = 0; byte < 4; ++byte) {
       for (std::size_t i = 0; i < 256; ++i) {
@@ -57,6 +61,16 @@ struct Zeros {
         }
       }
     }
+  }
+  static constexpr std::array<std::uint32_t, 32> after(std::array<std::uint32_t, 32> const& second,
+                                                       std::array<std::uint32_t, 32> const& first) {
+    std::array<std::uint32_t, 32> both{};
+    for (std::size_t bit = 0; bit < 32; ++bit) {
+      for (std::size_t i = 0; i < 32; ++i) {
+        if (first[bit] >> i & 1) both[bit] ^= second[i];
+      }
+    }
+    return both;
   }
   std::uint32_t operator()(std::uint64_t crc) const noexcept {
     return table[0][crc & 0xff] ^ table[1][crc >> 8 & 0xff] ^ table[2][crc >> 16 & 0xff] ^
