@@ -184,6 +184,7 @@ TEST_CASE("close waits for the validations in the background") {
   gate->cancel();
   world.io.run();
   CHECK(closed);
+  gate.reset();  // before its context
 }
 
 TEST_CASE(

@@ -5,9 +5,9 @@
 #include "catch.hpp"
 #include "detail/crc32c.hpp"
 #include "storage/envelope.hpp"
+#include "support/temp_directory.hpp"
 #include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
-#include "support/temp_directory.hpp"
 // After cereal.hpp: cereal 1.3.2's chrono.hpp relies on its macros without including it.
 #include <cereal/types/map.hpp>
 #include <cereal/types/memory.hpp>
@@ -87,6 +87,19 @@ TEST_CASE("CRC-32C gives the values of RFC 3720 appendix B.4", "[storage]") {
   CHECK(detail::crc32c(0, std::string(32, '\0')) == 0x8a9136aau);
   CHECK(detail::crc32c(0, std::string(32, '\xff')) == 0x62a8ab43u);
   CHECK(detail::crc32c(detail::crc32c(0, "12345"), "6789") == 0xe3069283u);
+  // Bit by bit, around the sizes at which the parts of a long text are put together.
+  std::string text;
+  for (std::size_t i = 0; i < 20'000; ++i) text.push_back(static_cast<char>(i * i >> 3));
+  for (std::size_t const size :
+       {7u, 8u, 503u, 504u, 505u, 1007u, 6143u, 6144u, 6145u, 6700u, 12'288u, 20'000u}) {
+    std::uint32_t crc = ~0u;
+    for (std::size_t i = 0; i < size; ++i) {
+      crc ^= static_cast<unsigned char>(text[i]);
+      for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78u : crc >> 1;
+    }
+    CAPTURE(size);
+    CHECK(detail::crc32c(0, std::string_view(text).substr(0, size)) == ~crc);
+  }
 }
 
 TEST_CASE("every flipped bit and every cut of a sealed value is noticed", "[storage]") {
