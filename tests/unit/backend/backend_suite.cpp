@@ -2,44 +2,13 @@
 
 #include <functional>
 
-#include "beast_cache/backend/cached_response_cereal.hpp"
-#include "beast_cache/backend/sqlite_backend.hpp"
-#include "beast_cache/storage/memory_cache.hpp"
-#include "beast_cache/storage/sqlite_cache.hpp"
-#include "beast_cache/storage/sqlite_pickle_cache.hpp"
-#include "support.hpp"
+#include "any_backend.hpp"
 
 using namespace backend_test;
 
 namespace {
 
 constexpr char url[] = "http://example.org/page";
-
-// One of the backends, in a directory of its own.
-class AnyBackend {
- public:
-  AnyBackend() {
-    name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite", "sqlite in memory");
-    if (name_ == "memory") {
-      backend_ = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
-                                                std::make_shared<MemoryCache<std::string>>());
-    } else if (name_ == "cereal") {
-      backend_ = std::make_shared<CacheBackend>(
-          std::make_shared<SQLitePickleCache<CachedResponse>>(dir_ / "cache", "responses"),
-          std::make_shared<SQLiteCache>(dir_ / "cache", "redirects"));
-    } else {
-      backend_ = std::make_shared<SQLiteBackend>(name_ == "sqlite" ? dir_ / "cache" : ":memory:");
-    }
-  }
-  CacheBackend* operator->() const { return backend_.get(); }
-  CacheBackend& operator*() const { return *backend_; }
-  std::string const& name() const { return name_; }
-
- private:
-  TempDir dir_;
-  std::string name_;
-  std::shared_ptr<CacheBackend> backend_;
-};
 
 void store_page(CacheBackend& backend, std::string_view where, std::string body, std::int64_t seconds = 0) {
   run(backend.store(page(where, std::move(body), seconds)));

@@ -2,45 +2,15 @@
 
 #include <sqlite3.h>
 
-#include <functional>
 #include <stdexcept>
 
-#include "beast_cache/backend/cached_response_cereal.hpp"
-#include "beast_cache/backend/sqlite_backend.hpp"
-#include "beast_cache/storage/memory_cache.hpp"
-#include "beast_cache/storage/sqlite_cache.hpp"
-#include "beast_cache/storage/sqlite_pickle_cache.hpp"
-#include "support.hpp"
+#include "any_backend.hpp"
 
 using namespace backend_test;
 
 namespace {
 
 constexpr char url[] = "http://example.org/page";
-
-class AnyBackend {
- public:
-  AnyBackend() {
-    name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite");
-    if (name_ == "memory") {
-      backend_ = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
-                                                std::make_shared<MemoryCache<std::string>>());
-    } else if (name_ == "cereal") {
-      backend_ = std::make_shared<CacheBackend>(
-          std::make_shared<SQLitePickleCache<CachedResponse>>(dir_ / "cache", "responses"),
-          std::make_shared<SQLiteCache>(dir_ / "cache", "redirects"));
-    } else {
-      backend_ = std::make_shared<SQLiteBackend>(dir_ / "cache");
-    }
-  }
-  CacheBackend* operator->() const { return backend_.get(); }
-  std::string const& name() const { return name_; }
-
- private:
-  TempDir dir_;
-  std::string name_;
-  std::shared_ptr<CacheBackend> backend_;
-};
 
 CachedResponse part(std::string_view where, policy::ByteParts parts, std::string body) {
   CachedResponse const whole = page(where, body);

@@ -33,7 +33,7 @@ class CachedExchange : private ExchangeRules {
                  bool follows)
       : ExchangeRules(std::move(core), std::move(request), directives, follows),
         decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
-    if (expire_after_ && !expire_after_->stores())
+    if (expire_after() && !expire_after()->stores())
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
   }
 
@@ -203,11 +203,9 @@ class CachedExchange : private ExchangeRules {
         policy::resumption(*selected_, first, response.status(), response.headers(), response_time_);
     bool appends = meaning == policy::Resumption::append;
     HeldBytes const held(*stored_);
-    policy::ByteParts parts = held.parts();
+    policy::ByteParts parts;
     if (appends) {
-      policy::ContentRange const range = *policy::content_range(response.headers());
-      parts.add(*range.range());
-      if (range.complete()) parts.complete(*range.complete());
+      parts = held.parts_with(*policy::content_range(response.headers()));
       appends = parts.is_whole();
     }
     if (!appends) {
@@ -335,9 +333,7 @@ class CachedExchange : private ExchangeRules {
   /// Makes the head of a part that of all that will be held with it. @return The ranges; none for the whole.
   policy::ByteParts combine(ResponseHead& head, HeldBytes const& held, policy::ContentRange const& range,
                             bool combines) const {
-    policy::ByteParts parts = held.parts();
-    parts.add(*range.range());
-    if (range.complete()) parts.complete(*range.complete());
+    policy::ByteParts parts = held.parts_with(range);
     http::fields fields = head.headers();
     if (combines || parts.is_whole()) {
       fields = policy::combined_fields(combines ? stored_->headers() : fields, fields, parts,

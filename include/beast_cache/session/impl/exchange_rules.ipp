@@ -41,12 +41,12 @@ class ExchangeRules {
                 bool follows)
       : core_(std::move(core)),
         request_(std::move(request)),
-        expire_after_(directives.expire_after()),
         directives_(directives),
         follows_(follows),
         now_(options().clock()->now()),
         concealed_(conceal(request_, options().salt())) {}
 
+  std::optional<Expiration> const& expire_after() const noexcept { return directives_.expire_after(); }
   CacheOptions const& options() const noexcept { return core_->backend().options(); }
   CacheGuard core_guard(std::string_view operation) const {
     return CacheGuard(options(), operation, request_.url());
@@ -104,10 +104,10 @@ class ExchangeRules {
   }
 
   bool may_store(ResponseHead const& response) const noexcept {
-    if (expire_after_ && !expire_after_->stores()) return false;
+    if (expire_after() && !expire_after()->stores()) return false;
     auto const& fallback = options().expire_after();
-    if (!expire_after_ && fallback && !fallback->stores() && !has_explicit_lifetime(response)) return false;
-    bool const user_expiry = (expire_after_ || fallback) && takes_user_expiry(response.status());
+    if (!expire_after() && fallback && !fallback->stores() && !has_explicit_lifetime(response)) return false;
+    bool const user_expiry = (expire_after() || fallback) && takes_user_expiry(response.status());
     return options().allows(policy::stored_method(request_.method())) && allows_status(response.status()) &&
            policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
   }
@@ -121,7 +121,7 @@ class ExchangeRules {
     std::optional<TimePoint> override_time;
     std::optional<TimePoint> fallback;
     if (takes_user_expiry(head.status())) {
-      if (expire_after_) override_time = expire_after_->at(response_time_);
+      if (expire_after()) override_time = expire_after()->at(response_time_);
       if (options().expire_after()) fallback = options().expire_after()->at(response_time_);
     }
     info.set_overrides(override_time, fallback);
@@ -140,7 +140,6 @@ class ExchangeRules {
 
   std::shared_ptr<CachedCore> core_;
   Request request_;
-  std::optional<Expiration> expire_after_;
   CacheDirectives directives_;
   bool follows_;
   TimePoint now_;

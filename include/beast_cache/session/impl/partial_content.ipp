@@ -25,6 +25,13 @@ class HeldBytes {
 
   policy::ByteParts const& parts() const noexcept { return parts_; }
   std::shared_ptr<std::string const> const& bytes() const noexcept { return bytes_; }
+  /// What will be held once a part with that Content-Range is.
+  policy::ByteParts parts_with(policy::ContentRange const& part) const {
+    policy::ByteParts all = parts_;
+    all.add(*part.range());
+    if (part.complete()) all.complete(*part.complete());
+    return all;
+  }
 
   /// The bytes of a range that is held.
   std::string slice(policy::ByteRange const& range) const {
