@@ -46,7 +46,7 @@ class CachedExchange : private ExchangeRules {
         core_->revalidate_later(request_, directives_, create_variant(*stored_));
         [[fallthrough]];
       case policy::Action::serve:
-        response = serve(policy::CacheStatus(decision_), decision_.age());
+        response = serve(policy::CacheStatus(decision_), decision_.age(), decision_.answer());
         break;
       case policy::Action::validate:
       case policy::Action::fetch:
@@ -108,8 +108,9 @@ class CachedExchange : private ExchangeRules {
     }
   }
 
-  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age) const {
-    return create_answer(view(), request_.url(), *stored_, status, age);
+  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
+                     policy::Answer const& answer) const {
+    return create_answer(request_, *stored_, answer, status, age);
   }
 
   CachedStream unsatisfiable() const {
@@ -149,7 +150,7 @@ class CachedExchange : private ExchangeRules {
       } else {
         status.fwd_status(response.status());
       }
-      co_return serve(status.ttl(decision_.ttl()), decision_.age());
+      co_return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
     }
     if (resumes) co_return co_await resume(std::move(response), *rest);
     if (!validates || response.status() != 304) co_return co_await receive(std::move(response));
@@ -238,7 +239,9 @@ class CachedExchange : private ExchangeRules {
     policy::CacheStatus status(decision_);
     status.fwd_status(304);
     policy::Freshness const fresh = co_await update(not_modified, other_variant, status);
-    co_return serve(status, std::chrono::floor<std::chrono::seconds>(fresh.age()));
+    // The fields by which the first decision was made have changed.
+    policy::Answer const answer = policy::answer(view(), view_of(*stored_));
+    co_return serve(status, std::chrono::floor<std::chrono::seconds>(fresh.age()), answer);
   }
 
   /// Takes over what the origin says now of the stored response.

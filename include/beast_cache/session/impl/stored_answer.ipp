@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/http/request.hpp"
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/validation.hpp"
@@ -16,11 +17,11 @@ inline namespace v1 {
 namespace detail {
 
 /// What of a stored response answers the request: the whole of it, a part, 304 or 416.
-/// @param age Its current age.
-inline CachedStream create_answer(policy::RequestView const& request, Url const& url,
-                                  CachedResponse const& stored, policy::CacheStatus const& status,
+/// @param answer What the rules say of it. @param age Its current age.
+inline CachedStream create_answer(Request const& request, CachedResponse const& stored,
+                                  policy::Answer const& answer, policy::CacheStatus const& status,
                                   std::chrono::seconds age) {
-  policy::Answer const answer = policy::answer(request, view_of(stored));
+  Url const& url = request.url();
   CacheInfo info(stored);
   info.set_from_cache(true).set_cache_status(status.str());
   ResponseHead head(stored);
