@@ -27,8 +27,18 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/beast_cacheConfigVersion.
   COMPATIBILITY SameMinorVersion)
 install(FILES
   ${PROJECT_BINARY_DIR}/beast_cacheConfig.cmake ${PROJECT_BINARY_DIR}/beast_cacheConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/OptionalLibraries.cmake
   DESTINATION ${package_dir})
 install(EXPORT beast_cacheTargets NAMESPACE beast_cache:: DESTINATION ${package_dir})
+
+# What pkg-config calls them.
+set(pc_BROTLI libbrotlidec)
+set(pc_ZSTD libzstd)
+set(pc_PSL libpsl)
+set(pc_optional "")
+foreach(name IN LISTS BEAST_CACHE_OPTIONAL)
+  string(APPEND pc_optional ", ${pc_${name}}")
+endforeach()
 
 # The prefix is found from the .pc file's own place, so an install tree can be moved.
 file(RELATIVE_PATH pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -56,6 +56,9 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::timeout: return "the time allowed for the request has passed";
       case http_errc::status: return "the status is an error";
       case http_errc::closed: return "the session is closed";
+      case http_errc::bad_encoding: return "the body's content coding is malformed";
+      case http_errc::encoding_truncated: return "the body ended before its content coding did";
+      case http_errc::encoding_limit: return "the decoded body exceeds the limits";
     }
     return "unknown HTTP error";
   }

@@ -58,7 +58,10 @@ enum class http_errc {
   tls_trust_store,     ///< the CA file or the system's trust store can't be loaded or is empty
   timeout,             ///< the time allowed for the request has passed
   status,              ///< raise_for_status() on a 4xx or 5xx response
-  closed               ///< the session was closed
+  closed,              ///< the session was closed
+  bad_encoding,        ///< the body's content coding is malformed
+  encoding_truncated,  ///< the body ended before its content coding did
+  encoding_limit       ///< the decoded body is larger, or denser, than the limits
 };
 
 /// The category of `cache_errc`.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "beast_cache/error.hpp"
+#include "beast_cache/http/decompression.hpp"
 #include "beast_cache/session/basic_credentials.hpp"
 #include "beast_cache/session/redirects.hpp"
 #include "session/connection_pool.hpp"
@@ -32,6 +33,14 @@ void ClientCore::prepare(Request& request) const {
     headers.set(http::field::user_agent, options_.user_agent());
   if (!options_.accept().empty() && headers.count(http::field::accept) == 0)
     headers.set(http::field::accept, options_.accept());
+  Decompression const decompression = options_.decompression();
+  if (decompression.enabled() && !request.decompression() &&
+      headers.count(http::field::accept_encoding) == 0) {
+    // A part of a coded body can't be decoded. Fetch Standard, HTTP-network-or-cache fetch, step 8.18.
+    bool const is_part = headers.count(http::field::range) != 0;
+    headers.set(http::field::accept_encoding, is_part ? "identity" : accepted_codings());
+    request.set_decompression(decompression);
+  }
   std::string const& user_info = request.url().user_info();
   if (!user_info.empty() && headers.count(http::field::authorization) == 0)
     headers.set(http::field::authorization, basic_credentials(user_info));
@@ -50,6 +59,8 @@ asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirective
     if (limit > 0) next = next_hop(exchange.request(), response, options_.allow_downgrade());
     if (!next) {
       response.set_history(std::move(history));
+      std::optional<Decompression> const& how = exchange.request().decompression();
+      if (how) response = decode(std::move(response), exchange.request().method(), *how);
       co_return response;
     }
     if (history.size() == limit)

@@ -3,7 +3,9 @@
 
 #include <cstdlib>
 
+#include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/client_session.hpp"
+#include "support/memory_backend.hpp"
 #include "support/run.hpp"
 
 using namespace beast_cache;
@@ -136,6 +138,34 @@ TEST_CASE_METHOD(Fixture, "500 requests at once are answered, over http and http
   INFO(first_error);
   INFO(nginx.errors());
   CHECK(right == 500);
+}
+
+TEST_CASE("nginx compresses for a client that lets it, and the client decodes") {
+  bool const secure = GENERATE(false, true);
+  Nginx nginx(Certificates::shared().good(),
+              "gzip on; gzip_types *; gzip_vary on; gzip_min_length 1; gzip_http_version 1.0;\n");
+  asio::io_context io;
+  ClientSession session(io.get_executor(), trusting());
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += std::to_string(i) + " bottles\n";
+  std::string const url = secure ? nginx.secure_url("/files/text") : nginx.url("/files/text");
+  run(io, session.put(url).body(text));
+  INFO(nginx.errors());
+  for (int i = 0; i < 2; ++i) CHECK(run(io, session.get(url)).body() == text);
+  Response const raw = run(io, session.get(url).header("Accept-Encoding", "gzip"));
+  CHECK(raw.header("Content-Encoding") == "gzip");
+  CHECK(raw.body().size() < text.size() / 2);
+  Response const part = run(io, session.get(url).header("Range", "bytes=100000-100099"));
+  CHECK(part.status() == 206);
+  CHECK(part.body() == text.substr(100000, 100));
+
+  CachedSession cached(io.get_executor(), std::make_shared<ClientSession>(session), memory_backend());
+  for (int i = 0; i < 2; ++i) {
+    CachedResponse const response = run(io, cached.get(url).expire_after(std::chrono::hours(1)));
+    CHECK(response.from_cache() == (i == 1));
+    CHECK(response.body() == text);
+    CHECK(response.header("Vary") == "Accept-Encoding");
+  }
 }
 
 TEST_CASE("A connection is refused when the server's certificate is wrong, and nothing is sent") {

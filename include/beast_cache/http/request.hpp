@@ -13,6 +13,7 @@
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/body.hpp"
+#include "beast_cache/http/decompression.hpp"
 #include "beast_cache/http/url.hpp"
 
 namespace beast_cache {
@@ -46,9 +47,9 @@ class Request {
     target_.clear();
   }
 
-  /// What goes into the request line in place of `url().target()`: the spelling that an intermediary received,
-  /// or `*`. Empty, the default: the URL's own. Setting a URL empties it. The cache goes by the URL alone, so
-  /// the two have to name the same thing.
+  /// What goes into the request line in place of `url().target()`: the spelling that an intermediary
+  /// received, or `*`. Empty, the default: the URL's own. Setting a URL empties it. The cache goes by the URL
+  /// alone, so the two have to name the same thing.
   std::string const& target() const noexcept { return target_; }
   void set_target(std::string target) { target_ = std::move(target); }
 
@@ -68,6 +69,11 @@ class Request {
   std::optional<unsigned> redirects() const noexcept { return redirects_; }
   void set_redirects(unsigned limit) { redirects_ = limit; }
 
+  /// Whether the response's body is decoded. None, the default: the client decides; it decodes where it has
+  /// added Accept-Encoding itself (`HttpClient::prepare`), and not where the caller has set that field.
+  std::optional<Decompression> const& decompression() const noexcept { return decompression_; }
+  void set_decompression(Decompression how) { decompression_ = how; }
+
   OnInterim const& on_interim() const noexcept { return on_interim_; }
   void set_on_interim(OnInterim callback) { on_interim_ = std::move(callback); }
 
@@ -80,6 +86,7 @@ class Request {
   Body body_;
   std::optional<std::chrono::milliseconds> timeout_;
   std::optional<unsigned> redirects_;
+  std::optional<Decompression> decompression_;
   OnInterim on_interim_;
 };
 

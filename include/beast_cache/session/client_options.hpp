@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/http/decompression.hpp"
 #include "beast_cache/version.hpp"
 
 namespace beast_cache {
@@ -108,6 +109,17 @@ class ClientOptions {
   }
   std::string const& accept() const noexcept { return accept_; }
 
+  /// Asks for compressed bodies where a request has no Accept-Encoding, and decodes them as `Decompression`
+  /// says. A request with Range gets `identity`: a part could not be decoded. Default: true.
+  ClientOptions& decompress(bool on) { return decompresses_ = on, *this; }
+  /// The largest decoded body, in bytes. Default: 1 GiB.
+  ClientOptions& max_decoded_size(std::uint64_t bytes) { return decompression_.max_size(bytes), *this; }
+  /// How many decoded bytes there may be for each one received, beyond 1 MiB; 0: any number. Default: 200.
+  ClientOptions& max_decoded_ratio(std::uint32_t ratio) { return decompression_.max_ratio(ratio), *this; }
+  Decompression decompression() const noexcept {
+    return decompresses_ ? decompression_ : Decompression::off();
+  }
+
  private:
   static constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
 
@@ -121,8 +133,10 @@ class ClientOptions {
   std::size_t max_connections_per_origin_ = 64;
   std::size_t max_header_size_ = 64 * 1024;
   std::uint64_t max_body_size_ = std::numeric_limits<std::uint64_t>::max();
+  Decompression decompression_;
   unsigned max_redirects_ = 10;
   bool allow_downgrade_ = false;
+  bool decompresses_ = true;
 };
 
 }  // namespace v1

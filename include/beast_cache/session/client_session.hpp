@@ -90,8 +90,8 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
   asio::awaitable<StreamedResponse> send(Request request) override {
     return send_through(core_, std::move(request));
   }
-  /// Adds User-Agent and Accept as the options say, and Authorization from the URL's user information, where
-  /// they are missing.
+  /// Adds User-Agent, Accept and Accept-Encoding as the options say, and Authorization from the URL's user
+  /// information, where they are missing.
   void prepare(Request& request) const override { core_->prepare(request); }
   unsigned max_redirects() const override { return core_->options().max_redirects(); }
   bool allow_downgrade() const override { return core_->options().allow_downgrade(); }

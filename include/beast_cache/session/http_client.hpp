@@ -35,7 +35,8 @@ class HttpClient {
   virtual asio::awaitable<StreamedResponse> send(Request request) = 0;
 
   /// Adds the header fields that this client sends by default and the caller has not set, so that a cache in
-  /// front judges `Vary` by what the origin will see. `send` adds them as well.
+  /// front judges `Vary` by what the origin will see. `send` adds them as well. Where it adds Accept-Encoding
+  /// it sets `Request::decompression()`: the cache keeps the coded bytes, and decodes for its caller.
   virtual void prepare(Request& request) const { static_cast<void>(request); }
 
   /// What the client does where a request does not say; a cache in front follows the redirects in its place

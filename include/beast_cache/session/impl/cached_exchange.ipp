@@ -110,7 +110,9 @@ class CachedExchange : private ExchangeRules {
 
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) const {
-    return create_answer(request_, *stored_, answer, status, age);
+    CachedStream stored = create_answer(request_, *stored_, answer, status, age);
+    StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
+    return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
   }
 
   CachedStream unsatisfiable() const {
@@ -128,7 +130,8 @@ class CachedExchange : private ExchangeRules {
     std::vector<policy::StoredView> validated;  // those whose validators are sent
     if (decision_.action() != policy::Action::fetch) {
       validated.push_back(*selected_);
-    } else if (request_.method() == http::verb::get) {
+    } else if (request_.method() == http::verb::get && request_.headers().count(http::field::range) == 0) {
+      // (Whoever wants a part is not to get the whole because another variant is stored.)
       for (CachedHead const& head : candidates_) validated.push_back(view_of(head));
     }
     bool const validates = policy::add_validators(request.headers(), validated) != 0;
@@ -313,7 +316,7 @@ class CachedExchange : private ExchangeRules {
     if (!storable) {
       info = CacheInfo();
       info.set_cache_status(status.str());
-      return CachedStream(std::move(response), std::move(info));
+      return CachedStream(decoded(std::move(response)), std::move(info));
     }
     info.set_method(policy::stored_method(request_.method()))
         .set_principal(principal())
@@ -324,7 +327,11 @@ class CachedExchange : private ExchangeRules {
     std::string const unstored = status.str();
     status.stored(true).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     CachedHead entry(std::move(stored_head), info);
-    auto tee = std::make_unique<TeeReader>(core_, response.take_body(), std::move(entry), most, unstored);
+    auto copy = std::make_shared<BodyCopy>(most);
+    auto coded = std::make_unique<CopyingReader>(response.take_body(), copy);
+    response = decoded(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(coded)));
+    auto tee =
+        std::make_unique<TeeReader>(core_, response.take_body(), std::move(copy), std::move(entry), unstored);
     if (range && range->range()) tee->joins(std::move(held), *range->range());
     // A whole response, though stale, is worth more than the beginning of its successor.
     if (stored_ && stored_->status() == 200) tee->drops_incomplete();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/http/decompression.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/freshness.hpp"
 #include "beast_cache/policy/invalidation.hpp"
@@ -78,9 +79,18 @@ class ExchangeRules {
 
   asio::awaitable<StreamedResponse> send(Request request) {
     request_time_ = options().clock()->now();
+    // What is stored are the bytes to which the header fields belong; `decoded` is for the caller.
+    request.set_decompression(Decompression::off());
     StreamedResponse response = co_await core_->client().send(std::move(request));
     response_time_ = options().clock()->now();
     co_return response;
+  }
+
+  /// The response as the caller is to see it.
+  StreamedResponse decoded(StreamedResponse response) const {
+    auto const& how = request_.decompression();
+    if (how) response = decode(std::move(response), request_.method(), *how);
+    return response;
   }
 
   // RFC 9111 section 4.4.

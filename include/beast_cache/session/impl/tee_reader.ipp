@@ -78,19 +78,66 @@ class CacheGuard {
   Url const* url_;
 };
 
-/// Passes a body on and keeps a copy, which is stored when the body is complete. Of one that breaks off the
-/// bytes that came are kept where a later request can ask for the rest (RFC 9111 section 3.3); one that was
-/// given up, or is too long, is dropped.
+/// What has been read of a body, up to a bound.
+class BodyCopy {
+ public:
+  /// @param most The most bytes that are kept; a body of more is not kept at all.
+  explicit BodyCopy(std::uint64_t most) : most_(most) {}
+
+  void append(asio::const_buffer piece) {
+    if (dropped_) return;
+    dropped_ = true;  // for good, if there is no memory for it
+    if (piece.size() > most_ - bytes_.size()) {
+      bytes_ = std::string();
+    } else {
+      bytes_.append(static_cast<char const*>(piece.data()), piece.size());
+      dropped_ = false;
+    }
+  }
+  bool dropped() const noexcept { return dropped_; }
+  std::string take() noexcept {
+    dropped_ = true;
+    return std::move(bytes_);
+  }
+
+ private:
+  std::string bytes_;
+  std::uint64_t most_;
+  bool dropped_ = false;
+};
+
+/// Passes a body on and copies it.
+class CopyingReader final : public BodyReader {
+ public:
+  CopyingReader(std::unique_ptr<BodyReader> inner, std::shared_ptr<BodyCopy> copy)
+      : inner_(std::move(inner)), copy_(std::move(copy)) {}
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    std::size_t const count = co_await inner_->read_some(buffer);
+    copy_->append(asio::buffer(buffer.data(), count));
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+  http::fields const& trailers() const noexcept override { return inner_->trailers(); }
+
+ private:
+  std::unique_ptr<BodyReader> inner_;
+  std::shared_ptr<BodyCopy> copy_;
+};
+
+/// Passes a body on, decoded where the caller wants that, and stores the copy of what was received when it is
+/// complete and could be decoded. Of one that breaks off the bytes that came are kept where a later request
+/// can ask for the rest (RFC 9111 section 3.3); one that was given up, or is too long, is dropped.
 class TeeReader final : public BodyReader {
  public:
-  /// @param entry What is stored, but for the body. @param most The most bytes that are stored.
+  /// @param copy What is read of `inner` as it was received. @param entry What is stored, but for the body.
   /// @param unstored What to say in Cache-Status if it is not stored after all.
-  TeeReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner, CachedHead entry,
-            std::uint64_t most, std::string unstored)
+  TeeReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner,
+            std::shared_ptr<BodyCopy> copy, CachedHead entry, std::string unstored)
       : core_(std::move(core)),
         inner_(std::move(inner)),
+        copy_(std::move(copy)),
         entry_(std::move(entry)),
-        most_(most),
         unstored_(std::move(unstored)) {}
 
   /// The body is one range of a representation, and joins what is held of it already.
@@ -109,24 +156,14 @@ class TeeReader final : public BodyReader {
       count = co_await inner_->read_some(buffer);
     } catch (boost::system::system_error const& e) {
       bool const given_up = e.code() == asio::error::operation_aborted;
-      if (state_ != State::copying || given_up || !keeps_incomplete_) throw;
+      if (copy_->dropped() || given_up || is_coding_fault(e.code()) || !keeps_incomplete_) throw;
       failure = std::current_exception();
     }
     if (failure) {
       co_await store_incomplete();
       std::rethrow_exception(failure);
     }
-    if (state_ != State::copying) co_return count;
-    if (count == 0) {
-      co_await store_whole();
-    } else if (count > most_ - copy_.size()) {
-      state_ = State::dropped;
-      copy_ = std::string();
-    } else {
-      state_ = State::dropped;  // for good, if there is no memory for it
-      copy_.append(static_cast<char const*>(buffer.data()), count);
-      state_ = State::copying;
-    }
+    if (count == 0 && !copy_->dropped()) co_await store_whole();
     co_return count;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
@@ -134,16 +171,18 @@ class TeeReader final : public BodyReader {
 
   /// Takes back what was announced when the response turned out not to be stored.
   void report(CacheInfo& info) const {
-    if (state_ == State::stored) return;
+    if (stored_) return;
     info.set_cache_status(unstored_).set_created_at(std::nullopt).set_expires(std::nullopt);
   }
 
  private:
-  enum class State { copying, dropped, stored };
+  static bool is_coding_fault(error_code const& code) noexcept {
+    return code == http_errc::bad_encoding || code == http_errc::encoding_truncated ||
+           code == http_errc::encoding_limit;
+  }
 
   asio::awaitable<void> store_whole() {
-    state_ = State::dropped;
-    auto bytes = std::make_shared<std::string const>(std::move(copy_));
+    auto bytes = std::make_shared<std::string const>(copy_->take());
     if (range_) {
       if (bytes->size() != range_->size()) co_return;
       held_.add(*range_, *bytes);
@@ -153,8 +192,8 @@ class TeeReader final : public BodyReader {
   }
 
   asio::awaitable<void> store_incomplete() {
-    state_ = State::dropped;
-    std::uint64_t const received = copy_.size();
+    std::string bytes = copy_->take();
+    std::uint64_t const received = bytes.size();
     if (range_ || entry_.status() != 200 || entry_.method() != http::verb::get) co_return;
     auto fields = policy::incomplete_fields(entry_.headers(), received, entry_.response_time());
     if (!fields) co_return;
@@ -164,8 +203,8 @@ class TeeReader final : public BodyReader {
     CacheInfo info(entry_);
     info.set_parts(std::move(parts));
     entry_ = CachedHead(std::move(head), std::move(info));
-    co_await store(std::make_shared<std::string const>(std::move(copy_)));
-    state_ = State::dropped;  // as far as this response is concerned
+    co_await store(std::make_shared<std::string const>(std::move(bytes)));
+    stored_ = false;  // as far as this response is concerned
   }
 
   asio::awaitable<void> store(std::shared_ptr<std::string const> bytes) {
@@ -173,20 +212,18 @@ class TeeReader final : public BodyReader {
     Response whole(static_cast<ResponseHead&&>(entry_), std::move(bytes));
     CachedResponse entry(std::move(whole), static_cast<CacheInfo&&>(entry_));
     CacheGuard guard(core_->backend().options(), "store", url);
-    bool const done = co_await guard.run(core_->backend().store(std::move(entry)));
-    if (done) state_ = State::stored;
+    stored_ = co_await guard.run(core_->backend().store(std::move(entry)));
   }
 
   std::shared_ptr<CachedCore> core_;
   std::unique_ptr<BodyReader> inner_;
+  std::shared_ptr<BodyCopy> copy_;
   CachedHead entry_;
   HeldBytes held_;
   std::optional<policy::ByteRange> range_;
   bool keeps_incomplete_ = true;
-  std::string copy_;
-  std::uint64_t most_;
+  bool stored_ = false;
   std::string unstored_;
-  State state_ = State::copying;
 };
 
 }  // namespace detail
