@@ -157,6 +157,9 @@ http::fields freshened(http::fields const& stored, http::fields const& not_modif
   update.erase(http::field::content_length);
   update.erase(http::field::content_encoding);
   update.erase(http::field::content_range);
+  // The stored body's digest stays with it; Content-Digest in a 304 is that of no content (RFC 9530 section 2).
+  update.erase(http::field::content_md5);
+  update.erase("Content-Digest");
   http::fields result = stored;
   // The stored Age belongs to the response that the 304 replaces.
   result.erase(http::field::age);

@@ -59,6 +59,7 @@ struct RangeOrigin {
   std::optional<std::size_t> breaks_after;  // of the bytes of an answer
   bool tells_length = true;                 // in Content-Length
   unsigned refuses_range = 0;               // a status in place of a 206
+  bool misnames_parts = false;              // sends a part as 200
 
   StreamedResponse operator()(Request const& request) const {
     auto const& fields = request.headers();
@@ -83,7 +84,7 @@ struct RangeOrigin {
     if (first > last)
       return FakeClient::answer(request, 416,
                                 "Content-Range: bytes */" + std::to_string(body.size()) + "\r\n");
-    return whole(request, 206,
+    return whole(request, misnames_parts ? 200 : 206,
                  headers + tag + "Content-Range: bytes " + std::to_string(first) + "-" +
                      std::to_string(last) + "/" + std::to_string(body.size()) + "\r\n",
                  body.substr(first, last - first + 1));

@@ -204,8 +204,9 @@ bool combines(StoredView const& stored, unsigned status, http::fields const& res
 http::fields combined_fields(http::fields const& stored, http::fields const& part, ByteParts const& parts,
                              Options const& options, TimePoint response_time);
 
-/// Whether a 206 can be kept as a part: one range, with a strong validator to combine it by.
-/// Source: RFC 9111 section 3.3.
+/// Whether a 206 can be kept as a part: one range, as long as it says. Without a strong validator it answers
+/// for its bytes and is never combined with others.
+/// Source: RFC 9111 sections 3.3 and 3.4.
 bool is_storable_part(http::fields const& response) noexcept;
 
 /// The head under which the first `received` bytes of a 200 that broke off are kept, as if they were a 206.

@@ -30,13 +30,13 @@ namespace policy {
 /// Whether a response may be stored, and if not, why.
 enum class Storability : std::uint8_t {
   storable,
-  method,             ///< neither GET nor HEAD, nor a POST that answers a GET
-  request_bypasses,   ///< the request has Upgrade or a method override, or what `makes_answers` is for; or the
-                      ///< response refuses its Range or its preconditions
-  request_no_store,   ///< the request's no-store
-  status,             ///< not final, or 304
-  partial,            ///< 206 that can't be kept as a part, or a Content-Range elsewhere
-  not_understood,     ///< must-understand, and this cache does not know the status
+  method,            ///< neither GET nor HEAD, nor a POST that answers a GET
+  request_bypasses,  ///< the request has Upgrade or a method override, or what `makes_answers` is for; or the
+                     ///< response refuses its Range or its preconditions
+  request_no_store,  ///< the request's no-store
+  status,            ///< not final, or 304
+  partial,           ///< 206 that can't be kept as a part, or another status that may be one
+  not_understood,    ///< must-understand, and this cache does not know the status
   response_no_store,  ///< the response's no-store
   is_private,         ///< private, in a shared cache
   authorization,      ///< the request has Authorization, in a shared cache, and nothing permits it
@@ -170,7 +170,9 @@ inline Storability storability(RequestView const& request, unsigned status, http
     return Storability::request_bypasses;
   }
   detail::ResponseFacts const facts{response, options};
-  if (status == 206 || facts.content_range) {
+  // With another status Content-Range means nothing (RFC 9110 section 14.4), unless a range was asked for:
+  // some servers send a part as 200.
+  if (status == 206 || (facts.content_range && asked.range)) {
     // RFC 9111 section 3.3: this cache knows ranges if the one who asks makes answers of them.
     bool const is_part = status == 206 && request.makes_answers() && request.method() == http::verb::get;
     if (!is_part || !is_storable_part(response)) return Storability::partial;

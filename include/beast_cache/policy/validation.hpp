@@ -129,11 +129,10 @@ HeadEffect head_effect(StoredView const& stored, unsigned status, http::fields c
 /// The fields of a stored response after a 304 that `validates` it.
 ///
 /// Every field of the 304 replaces the stored lines of that name, but for those that describe the stored body
-/// (Content-Length, Content-Encoding, Content-Range) and those that are never stored. The caller takes the
-/// 304's request and response times over into the entry, and asks again whether the result is storable: the
-/// 304 may have brought no-store or another Vary.
-/// Errors: throws only what memory throws.
-/// Source: RFC 9111 section 3.2.
+/// (Content-Length, Content-Encoding, Content-Range, Content-MD5, Content-Digest) and those that are never
+/// stored. The caller takes the 304's request and response times over into the entry, and asks again whether
+/// the result is storable: the 304 may have brought no-store or another Vary. Errors: throws only what memory
+/// throws. Source: RFC 9111 section 3.2.
 http::fields freshened(http::fields const& stored, http::fields const& not_modified, Options const& options,
                        TimePoint response_time);
 

@@ -86,6 +86,45 @@ TEST_CASE("parts without the same strong tag are never put together (RFC 9111 3.
   CHECK(whole.body() == "abcdefghij");
 }
 
+TEST_CASE("Content-Range means nothing with a 200 that nobody asked a part of (RFC 9110 14.4)") {
+  RangeOrigin origin;
+  origin.headers += "Content-Range: bytes 0-3/9\r\n";
+  World world(std::cref(origin), each_mode());
+  ask(world);
+  auto const again = ask(world);
+  CHECK(again.from_cache());
+  CHECK(again.header("Content-Range") == "bytes 0-3/9");
+  auto const part = ask(world, range("2-3"));
+  CHECK(part.status() == 206);
+  CHECK(part.header("Content-Range") == "bytes 2-3/10");
+  CHECK(world.asked() == 1);
+}
+
+TEST_CASE("a 200 with Content-Range is taken neither for the rest that was asked for nor for the whole") {
+  RangeOrigin origin;
+  World world(std::cref(origin), each_mode());
+  ask(world, range("0-4"));
+  origin.misnames_parts = true;
+  auto const whole = ask(world);
+  CHECK(whole.status() == 200);
+  CHECK(whole.body() == "0123456789");
+  CHECK(world.asked() == 3);
+}
+
+TEST_CASE("a part without a strong validator answers for its bytes alone (RFC 9111 3.3)") {
+  RangeOrigin origin;
+  origin.etag = GENERATE(as<std::string>(), "", "W/\"a\"");
+  World world(std::cref(origin), each_mode());
+  ask(world, range("-5"));
+  auto const inner = ask(world, range("6-8"));
+  CHECK(inner.status() == 206);
+  CHECK(inner.body() == "678");
+  CHECK(ask(world, range("-1")).body() == "9");
+  CHECK(world.asked() == 1);
+  CHECK(ask(world).body() == "0123456789");
+  CHECK(world.asked() == 2);
+}
+
 TEST_CASE("parts of another variant, or of another user's response, are not used") {
   bool const users = GENERATE(false, true);
   std::string const name = users ? "Authorization" : "Accept-Language";

@@ -168,7 +168,7 @@ class Evaluation {
   bool is_reusable(StoredView const& stored, ResponseFacts const& theirs) const noexcept {
     auto const status = stored.status();
     if (status < 200 || status > 599 || status == 304) return false;
-    if (status == 206 ? !request_.makes_answers() : theirs.content_range) return false;
+    if (status == 206 && !request_.makes_answers()) return false;
     if (directives_allow(theirs.control, status, options_) != Storability::storable) return false;
     return !options_.shared() || !theirs.control.private_fields() || !holds_listed(stored, "private");
   }
