@@ -4,6 +4,7 @@
 #include <boost/asio/error.hpp>
 #include <mutex>
 
+#include "backend/eviction.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "backend/stored_responses.hpp"
 #include "storage/sqlite/database.hpp"
@@ -19,8 +20,9 @@ using sqlite::Handle;
 // What the copies of a backend share.
 class SQLiteBackend::Impl {
  public:
-  Impl(std::string const& cache_name, SQLiteOptions storage)
+  Impl(std::string const& cache_name, detail::Bounds bounds, SQLiteOptions storage)
       : path_(sqlite::ResolvedPath::resolve(cache_name, storage.use_temp())),
+        bounds_(bounds),
         storage_(std::move(storage)),
         seal_(storage_.secret_key(), storage_.salt()) {}
 
@@ -47,6 +49,9 @@ class SQLiteBackend::Impl {
     return std::move(database_);
   }
 
+  detail::Bounds const& bounds() const noexcept { return bounds_; }
+  detail::RecentUses& recent() noexcept { return recent_; }
+
   // Before anything is written. Throws Error(too_big).
   void check_size(detail::RowToStore const& row, Url const& url) const {
     if (row.size() > storage_.max_value_size())
@@ -55,6 +60,8 @@ class SQLiteBackend::Impl {
 
  private:
   sqlite::ResolvedPath const path_;
+  detail::Bounds const bounds_;
+  detail::RecentUses recent_;
   SQLiteOptions const storage_;
   detail::Seal const seal_;
   std::shared_ptr<sqlite::Schema> const schema_ = std::make_shared<detail::ResponseSchema>();
@@ -63,6 +70,19 @@ class SQLiteBackend::Impl {
   bool closed_ = false;
 
   friend class SQLiteBackend;
+
+  // What was used lately counts for the next process, too. It is no reason not to close if that can't be
+  // written.
+  static asio::awaitable<void> write_uses(std::shared_ptr<Impl> self,
+                                          std::shared_ptr<sqlite::Database> database) {
+    if (self->recent_.empty() || self->storage_.read_only()) co_return;
+    auto job = [&](Handle& handle) { self->recent_.write(handle); };
+    try {
+      co_await database->write(self->schema(), std::move(job));
+    } catch (Error const& error) {
+      if (error.code() == asio::error::operation_aborted) throw;
+    }
+  }
 
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
   static asio::awaitable<void> discard(std::shared_ptr<Impl> self, LookupQuery const& query,
@@ -94,7 +114,10 @@ void report_damage(Observer* observer, std::string const& path, LookupQuery cons
 }  // namespace
 
 SQLiteBackend::SQLiteBackend(std::string cache_name, CacheOptions options, SQLiteOptions storage)
-    : CacheBackend(std::move(options)), impl_(std::make_shared<Impl>(cache_name, std::move(storage))) {}
+    : CacheBackend(std::move(options)),
+      impl_(std::make_shared<Impl>(cache_name,
+                                   detail::Bounds(this->options().max_bytes(), this->options().max_entries()),
+                                   std::move(storage))) {}
 
 SQLiteBackend::~SQLiteBackend() = default;
 
@@ -112,6 +135,7 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
     report_damage(observer.get(), impl->path(), query);
     co_await Impl::discard(impl, query, found.damaged);
   }
+  if (found.lookup.selected() && impl->bounds().any()) impl->recent().note(found.selected);
   if (!found.lookup.selected() && found.rejected.size() > found.damaged.size())
     throw Error(cache_errc::bad_signature, impl->path() + ": the response stored for " + query.url().str());
   co_return std::move(found.lookup);
@@ -122,7 +146,10 @@ asio::awaitable<void> SQLiteBackend::store(CachedResponse response) {
   std::shared_ptr<sqlite::Database> const database = impl->database();
   detail::RowToStore const row(response);
   impl->check_size(row, response.url());
-  auto job = [&](Handle& handle) { row.store(handle, impl->seal(), max_variants); };
+  auto job = [&](Handle& handle) {
+    if (impl->bounds().any()) impl->bounds().make_room(handle, row.size(), impl->recent());
+    row.store(handle, impl->seal(), max_variants);
+  };
   co_await database->write(impl->schema(), std::move(job));
 }
 
@@ -180,7 +207,9 @@ asio::awaitable<void> SQLiteBackend::clear() {
 asio::awaitable<void> SQLiteBackend::close() {
   std::shared_ptr<Impl> const impl = impl_;
   std::shared_ptr<sqlite::Database> const database = impl->take_database();
-  if (database) co_await database->detach_and_drain();
+  if (!database) co_return;
+  co_await Impl::write_uses(impl, database);
+  co_await database->detach_and_drain();
 }
 
 }  // namespace v1

@@ -23,6 +23,7 @@
 //   path_key          where No-Vary-Search makes differences of the query count for nothing: create_key of
 //   the search_key        URL without its query, and with what is left of the query; else NULL body the bytes
 //   as they came
+// responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
 //
 // Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;

@@ -126,19 +126,6 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
   return best;
 }
 
-void remove_row(sqlite::Handle& handle, std::int64_t id) {
-  try {
-    handle.statement(sql::remove_row).bind(1, id).run();
-    return;
-  } catch (Error const& error) {
-    if (error.code() != cache_errc::corrupt) throw;
-  }
-  // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
-  // be neither removed nor replaced.
-  handle.execute(sql::reindex);
-  handle.statement(sql::remove_row).bind(1, id).run();
-}
-
 }  // namespace
 
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal) {
@@ -154,11 +141,25 @@ Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const
     if (select.step()) body = select.bytes(0);
     Verdict const verdict = best->judge(body, seal);
     if (verdict == Verdict::good) {
+      found.selected = best->id();
       found.lookup.select(std::move(*best).complete(body));
       return found;
     }
     reject(found, best->id(), verdict);
   }
+}
+
+void remove_row(sqlite::Handle& handle, std::int64_t id) {
+  try {
+    handle.statement(sql::remove_row).bind(1, id).run();
+    return;
+  } catch (Error const& error) {
+    if (error.code() != cache_errc::corrupt) throw;
+  }
+  // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
+  // be neither removed nor replaced.
+  handle.execute(sql::reindex);
+  handle.statement(sql::remove_row).bind(1, id).run();
 }
 
 void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,

@@ -20,12 +20,15 @@ class Found {
   Found() = default;
 
   Lookup lookup;
+  std::int64_t selected = 0;           // the row of what was selected
   std::vector<std::int64_t> rejected;  // in the way of this look-up
   std::vector<std::int64_t> damaged;   // of those, the ones to remove
 };
 
 // Reads only.
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal);
+
+void remove_row(sqlite::Handle& handle, std::int64_t id);
 
 // Removes those of the rows that are still damaged.
 void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,

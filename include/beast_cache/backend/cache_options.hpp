@@ -73,6 +73,23 @@ class CacheOptions {
     max_body_bytes_ = bytes;
     return *this;
   }
+  /// How many bytes of its file a `SQLiteBackend` uses at most; the write-ahead log beside it has a bound of
+  /// its own (`SQLiteOptions::wal_limit`). When a response comes in for which there is no room, others go:
+  /// those that were not asked for lately (S3-FIFO). A hit writes nothing for that. A file that is beyond a
+  /// new bound comes within it step by step as responses are stored. Default:
+  /// 0, no bound. Errors: `std::invalid_argument` for less than 1 MiB.
+  CacheOptions& max_bytes(std::uint64_t bytes) {
+    if (bytes != 0 && bytes < (1u << 20))
+      throw std::invalid_argument("CacheOptions::max_bytes: less than 1 MiB");
+    max_bytes_ = bytes;
+    return *this;
+  }
+  /// How many responses a `SQLiteBackend` keeps at most; each variant counts. As `max_bytes`. Default: 0, no
+  /// bound.
+  CacheOptions& max_entries(std::uint64_t count) {
+    max_entries_ = count;
+    return *this;
+  }
   /// Mixed into the hash that keeps one user's `Authorization` apart from another's. Default: a fixed text;
   /// with a secret of your own nobody can try out passwords on a stolen file.
   CacheOptions& salt(std::string salt) {
@@ -107,7 +124,12 @@ class CacheOptions {
   policy::Options const& rules() const noexcept { return rules_; }
   std::vector<unsigned> const& allowed_codes() const noexcept { return allowed_codes_; }
   std::vector<http::verb> const& allowed_methods() const noexcept { return allowed_methods_; }
-  std::uint64_t max_body_bytes() const noexcept { return max_body_bytes_; }
+  /// Never more than `max_bytes`.
+  std::uint64_t max_body_bytes() const noexcept {
+    return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_);
+  }
+  std::uint64_t max_bytes() const noexcept { return max_bytes_; }
+  std::uint64_t max_entries() const noexcept { return max_entries_; }
   std::string const& salt() const noexcept { return salt_; }
   std::shared_ptr<Clock const> const& clock() const noexcept { return clock_; }
   std::shared_ptr<Observer> const& observer() const noexcept { return observer_; }
@@ -137,6 +159,8 @@ class CacheOptions {
   std::vector<unsigned> allowed_codes_;
   std::vector<http::verb> allowed_methods_ = std::vector<http::verb>{http::verb::get, http::verb::head};
   std::uint64_t max_body_bytes_ = 16u << 20;
+  std::uint64_t max_bytes_ = 0;
+  std::uint64_t max_entries_ = 0;
   std::string salt_ = "beast_cache";
   std::shared_ptr<Clock const> clock_ = system_clock();
   std::shared_ptr<Observer> observer_;

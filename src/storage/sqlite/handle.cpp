@@ -172,6 +172,8 @@ Handle::Handle(std::string const& file, bool memory, Access access, std::size_t 
     sqlite3_wal_autocheckpoint(db_, 0);
     // A damaged page must not spread by writing. For reading the check would cost a fifth of the time, and
     // every value has a checksum.
+    // REPLACE is to fire the triggers of what it deletes.
+    execute("PRAGMA recursive_triggers=ON");
     execute(access == Access::read_only ? "PRAGMA cell_size_check=OFF; PRAGMA mmap_size=0"
                                         : "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0");
   } catch (...) {

@@ -1,10 +1,7 @@
 // Parts, groups, candidates for validation and No-Vary-Search: what the backends keep beside whole responses.
 
-#include <sqlite3.h>
-
-#include <stdexcept>
-
 #include "any_backend.hpp"
+#include "sqlite_file.hpp"
 
 using namespace backend_test;
 
@@ -18,16 +15,6 @@ CachedResponse part(std::string_view where, policy::ByteParts parts, std::string
   info.set_parts(std::move(parts));
   ResponseHead head(whole.url(), 206, "Partial Content", whole.headers());
   return CachedResponse(Response(std::move(head), std::move(body)), std::move(info));
-}
-
-void execute(std::string const& file, std::string const& sql) {
-  sqlite3* db = nullptr;
-  int const code = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
-  bool const done =
-      code == SQLITE_OK && sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
-  std::string const message = sqlite3_errmsg(db);
-  sqlite3_close(db);
-  if (!done) throw std::runtime_error(message);
 }
 
 }  // namespace

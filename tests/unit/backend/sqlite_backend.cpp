@@ -1,6 +1,5 @@
 #include "beast_cache/backend/sqlite_backend.hpp"
 
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "beast_cache/storage/sqlite_cache.hpp"
+#include "sqlite_file.hpp"
 #include "support.hpp"
 
 using namespace backend_test;
@@ -20,46 +20,6 @@ using namespace backend_test;
 namespace {
 
 constexpr char url[] = "http://example.org/page";
-
-// The file as any other program sees it.
-class Sqlite {
- public:
-  explicit Sqlite(std::string const& file) {
-    if (sqlite3_open_v2(file.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr) != SQLITE_OK)
-      throw std::runtime_error(sqlite3_errmsg(db_));
-    sqlite3_busy_timeout(db_, 10'000);
-  }
-  Sqlite(Sqlite const&) = delete;
-  Sqlite& operator=(Sqlite const&) = delete;
-  ~Sqlite() { sqlite3_close(db_); }
-
-  // The rows, their columns joined by '|'.
-  std::string operator()(std::string const& sql) {
-    std::string text;
-    char* message = nullptr;
-    auto const add = [](void* out, int count, char** values, char**) {
-      auto& rows = *static_cast<std::string*>(out);
-      if (!rows.empty()) rows += '\n';
-      for (int i = 0; i < count; ++i) rows.append(i ? "|" : "").append(values[i] ? values[i] : "NULL");
-      return 0;
-    };
-    if (sqlite3_exec(db_, sql.c_str(), add, &text, &message) != SQLITE_OK) {
-      std::string const reason = message;
-      sqlite3_free(message);
-      throw std::runtime_error(sql + ": " + reason);
-    }
-    return text;
-  }
-  int changes() const { return sqlite3_changes(db_); }
-
- private:
-  sqlite3* db_ = nullptr;
-};
-
-std::string execute(std::string const& file, std::string const& sql) {
-  Sqlite connection(file);
-  return connection(sql);
-}
 
 std::string contents(std::string const& file) {
   std::ifstream in(file, std::ios::binary);

@@ -66,6 +66,8 @@ CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
     : responses_(std::move(responses)), redirects_(std::move(redirects)), options_(std::move(options)) {
   if (!responses_ || !redirects_)
     throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
+  if (options_.max_bytes() != 0 || options_.max_entries() != 0)
+    throw std::invalid_argument("CacheBackend: keeps no bounds; SQLiteBackend does");
 }
 
 asio::awaitable<std::vector<CachedResponse>> CacheBackend::variants_of(std::string key) {
