@@ -7,7 +7,7 @@
 build_packages=(
   cmake ninja-build g++ pkg-config
   libboost1.81-dev libboost-system1.81-dev libboost-url1.81-dev libboost-json1.81-dev
-  libsqlite3-dev libcereal-dev libssl-dev zlib1g-dev libbrotli-dev libzstd-dev
+  libsqlite3-dev libcereal-dev libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libpsl-dev
   ca-certificates
 )
 test_packages=(catch2 sqlite3 nginx-light openssl)

@@ -59,6 +59,7 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::bad_encoding: return "the body's content coding is malformed";
       case http_errc::encoding_truncated: return "the body ended before its content coding did";
       case http_errc::encoding_limit: return "the decoded body exceeds the limits";
+      case http_errc::unknown_charset: return "the body's charset is not known";
     }
     return "unknown HTTP error";
   }

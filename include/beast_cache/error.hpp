@@ -61,7 +61,8 @@ enum class http_errc {
   closed,              ///< the session was closed
   bad_encoding,        ///< the body's content coding is malformed
   encoding_truncated,  ///< the body ended before its content coding did
-  encoding_limit       ///< the decoded body is larger, or denser, than the limits
+  encoding_limit,      ///< the decoded body is larger, or denser, than the limits
+  unknown_charset      ///< text() of a body in a charset that is not known
 };
 
 /// The category of `cache_errc`.

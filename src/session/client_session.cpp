@@ -7,6 +7,7 @@
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/session/basic_credentials.hpp"
+#include "beast_cache/session/cookie_jar.hpp"
 #include "beast_cache/session/redirects.hpp"
 #include "session/connection_pool.hpp"
 #include "session/exchange.hpp"
@@ -27,8 +28,21 @@ void ClientCore::close() noexcept {
   pool_->close();
 }
 
+Url ClientCore::resolve(std::string_view text) const {
+  Url const& base = options_.base_url();
+  std::optional<Url> url = base.str().empty() ? std::nullopt : base.resolve(text);
+  return url ? std::move(*url) : Url(text);
+}
+
 void ClientCore::prepare(Request& request) const {
   http::fields& headers = request.headers();
+  // Once at another origin, also on the way back: they may be credentials.
+  if (!request.has_left_origin()) {
+    for (auto const& field : options_.default_headers()) {
+      if (headers.count(field.name_string()) == 0)
+        headers.insert(field.name(), field.name_string(), field.value());
+    }
+  }
   if (!options_.user_agent().empty() && headers.count(http::field::user_agent) == 0)
     headers.set(http::field::user_agent, options_.user_agent());
   if (!options_.accept().empty() && headers.count(http::field::accept) == 0)
@@ -41,6 +55,12 @@ void ClientCore::prepare(Request& request) const {
     headers.set(http::field::accept_encoding, is_part ? "identity" : accepted_codings());
     request.set_decompression(decompression);
   }
+  if (options_.cookie_jar() && (request.has_jar_cookies() || headers.count(http::field::cookie) == 0)) {
+    std::string const cookies = options_.cookie_jar()->header(request.url());
+    headers.erase(http::field::cookie);
+    if (!cookies.empty()) headers.set(http::field::cookie, cookies);
+    request.set_has_jar_cookies(true);
+  }
   std::string const& user_info = request.url().user_info();
   if (!user_info.empty() && headers.count(http::field::authorization) == 0)
     headers.set(http::field::authorization, basic_credentials(user_info));
@@ -48,6 +68,7 @@ void ClientCore::prepare(Request& request) const {
 
 asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirectives) {
   std::shared_ptr<ClientCore> const self = shared_from_this();
+  auto const begin = Deadline::Clock::now();
   auto const deadline = Deadline::after(request.timeout().value_or(options_.timeout()));
   unsigned const limit = request.redirects().value_or(options_.max_redirects());
   std::vector<ResponseHead> history;
@@ -55,10 +76,12 @@ asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirective
     prepare(request);
     Exchange exchange(pool_, std::move(request), deadline, options_.max_header_size());
     StreamedResponse response = co_await exchange.run();
+    if (options_.cookie_jar()) options_.cookie_jar()->store(exchange.request().url(), response.headers());
     std::optional<Request> next;
     if (limit > 0) next = next_hop(exchange.request(), response, options_.allow_downgrade());
     if (!next) {
       response.set_history(std::move(history));
+      response.set_elapsed(Deadline::Clock::now() - begin);
       std::optional<Decompression> const& how = exchange.request().decompression();
       if (how) response = decode(std::move(response), exchange.request().method(), *how);
       co_return response;

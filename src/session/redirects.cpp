@@ -70,6 +70,7 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
     throw Error(http_errc::body_not_replayable, origin + " to " + std::string(target->origin()));
   }
   if (!same_origin(sent.url(), *target)) {
+    next.set_has_left_origin(true);
     erase_fields(next.headers(), [](auto const& field) {
       return std::find(safe_fields.begin(), safe_fields.end(), field.name()) == safe_fields.end();
     });

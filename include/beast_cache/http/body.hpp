@@ -103,6 +103,10 @@ class Body {
     return body;
   }
 
+  /// The bytes of a file, read while they are sent, on the thread that sends them; its size is taken now.
+  /// Errors: `Error` with the operating system's code, naming the path.
+  static Body from_file(std::string path);
+
   /// A body that can be read only once: a redirect or a retry that would need it again fails with
   /// `http_errc::body_not_replayable`.
   static Body from_reader(std::unique_ptr<BodyReader> reader) {

@@ -74,6 +74,15 @@ class Request {
   std::optional<Decompression> const& decompression() const noexcept { return decompression_; }
   void set_decompression(Decompression how) { decompression_ = how; }
 
+  // What the session notes while it follows redirects.
+
+  /// Whether a redirect led to another origin: the client's default fields are not sent there.
+  bool has_left_origin() const noexcept { return has_left_origin_; }
+  void set_has_left_origin(bool has) { has_left_origin_ = has; }
+  /// Whether Cookie comes from the client's jar: it is looked up anew for each hop.
+  bool has_jar_cookies() const noexcept { return has_jar_cookies_; }
+  void set_has_jar_cookies(bool has) { has_jar_cookies_ = has; }
+
   OnInterim const& on_interim() const noexcept { return on_interim_; }
   void set_on_interim(OnInterim callback) { on_interim_ = std::move(callback); }
 
@@ -88,6 +97,8 @@ class Request {
   std::optional<unsigned> redirects_;
   std::optional<Decompression> decompression_;
   OnInterim on_interim_;
+  bool has_left_origin_ = false;
+  bool has_jar_cookies_ = false;
 };
 
 }  // namespace v1

@@ -5,6 +5,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/status.hpp>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,10 +16,21 @@
 #include "beast_cache/config.hpp"
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/body.hpp"
+#include "beast_cache/http/cookie.hpp"
+#include "beast_cache/http/link.hpp"
 #include "beast_cache/http/url.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
+
+namespace detail {
+
+class JsonTag;
+
+/// What `StreamedResponse::save_to` does.
+asio::awaitable<std::uint64_t> save_body(std::unique_ptr<BodyReader> body, std::string path);
+
+}  // namespace detail
 
 /// Status line and header fields of a response, and where it came from.
 ///
@@ -54,6 +67,17 @@ class ResponseHead {
   std::vector<ResponseHead> const& history() const noexcept { return history_; }
   void set_history(std::vector<ResponseHead> history) { history_ = std::move(history); }
 
+  /// How long it took from sending the request to the end of this head, redirects included.
+  std::chrono::nanoseconds elapsed() const noexcept { return elapsed_; }
+  void set_elapsed(std::chrono::nanoseconds elapsed) { elapsed_ = elapsed; }
+
+  /// The links of all Link fields, their targets as absolute URLs. Source: RFC 8288.
+  std::vector<Link> links() const;
+  /// What the Set-Cookie fields say. Source: RFC 6265bis section 5.6.
+  std::vector<Cookie> cookies() const;
+  /// The charset that Content-Type names, in lower case, or nothing.
+  std::string charset() const;
+
   /// Turns a status of 400 and more into an exception.
   /// Errors: `Error` with `http_errc::status`, naming status and URL.
   void raise_for_status() const {
@@ -68,6 +92,7 @@ class ResponseHead {
   std::string reason_;
   http::fields headers_;
   std::vector<ResponseHead> history_;
+  std::chrono::nanoseconds elapsed_{0};
 };
 
 /// A response whose body is still to be read.
@@ -85,6 +110,16 @@ class StreamedResponse : public ResponseHead {
 
   /// Reads at least one byte of the body; 0 at its end. As `BodyReader::read_some`.
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) { return body_->read_some(buffer); }
+
+  /// Reads the rest of the body into a file, which takes its name, in place of any other, once it is complete
+  /// and on the disk. Until then it is in the same directory, under a name that begins with this one.
+  /// @return The number of bytes.
+  /// Errors: the body's; `Error` with the operating system's code, naming the path. Cancellation: all types.
+  /// Neither leaves anything behind, or touches what had the name. Executor and hops: the file is written on
+  /// the executor that reads the body.
+  asio::awaitable<std::uint64_t> save_to(std::string path) {
+    return detail::save_body(take_body(), std::move(path));
+  }
 
  private:
   std::unique_ptr<BodyReader> body_;
@@ -104,6 +139,18 @@ class Response : public ResponseHead {
   /// The body's bytes, as often as wanted.
   std::string const& body() const noexcept { return *body_; }
   std::shared_ptr<std::string const> const& shared_body() const noexcept { return body_; }
+
+  /// The body as UTF-8: from UTF-8 as it stands (also where no charset is named), from ISO-8859-1 and
+  /// US-ASCII, which mean windows-1252, and from UTF-16. A byte order mark counts more than Content-Type, and
+  /// goes. Errors: `http_errc::unknown_charset` for any other.
+  std::string text() const;
+
+  /// The body as a `boost::json::value`; needs `beast_cache/session/json.hpp`.
+  /// Errors: `Error` with Boost.JSON's code.
+  template <class Tag = detail::JsonTag>
+  auto json() const {
+    return json_value(Tag(), *this);
+  }
 
  private:
   std::shared_ptr<std::string const> body_;

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "beast_cache/backend/cache_backend.hpp"
@@ -35,6 +36,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   asio::any_io_executor get_executor() const noexcept { return executor_; }
   CacheBackend& backend() const noexcept { return *backend_; }
   HttpClient& client() const noexcept { return *client_; }
+  Url resolve(std::string_view text) const { return client_->resolve(text); }
 
   /// Answers a request, redirects followed. The core has to live until the operation is done.
   asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
@@ -107,6 +109,7 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
     return send_through(core_, std::move(request));
   }
   void prepare(Request& request) const override { core_->client().prepare(request); }
+  Url resolve(std::string_view text) const override { return core_->resolve(text); }
   unsigned max_redirects() const override { return core_->client().max_redirects(); }
   bool allow_downgrade() const override { return core_->client().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->client().max_body_size(); }

@@ -3,19 +3,25 @@
 /// What a `ClientSession` does unless a request says otherwise.
 
 #include <algorithm>
+#include <boost/beast/http/fields.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/decompression.hpp"
+#include "beast_cache/http/url.hpp"
 #include "beast_cache/version.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
+
+class CookieJar;
 
 /// Options of a `ClientSession`, set by chained setters.
 ///
@@ -109,6 +115,24 @@ class ClientOptions {
   }
   std::string const& accept() const noexcept { return accept_; }
 
+  /// What relative URLs of requests are resolved against, as links of a page there would be (RFC 3986 section
+  /// 5.2): with `https://api.example/v1/`, `users` is `https://api.example/v1/users`. Default: none.
+  /// Errors: `http_errc::invalid_url`, at once.
+  ClientOptions& base_url(std::string_view url) { return base_url_ = Url(url), *this; }
+  Url const& base_url() const noexcept { return base_url_; }
+
+  /// A header field of all requests that don't set it, but for those to which a redirect leads from another
+  /// origin. Default: none.
+  ClientOptions& default_header(std::string_view name, std::string_view value) {
+    default_headers_.set({name.data(), name.size()}, {value.data(), value.size()});
+    return *this;
+  }
+  http::fields const& default_headers() const noexcept { return default_headers_; }
+
+  /// Keeps the cookies that servers set, and sends them back; sessions may share a jar. Default: none.
+  ClientOptions& cookie_jar(std::shared_ptr<CookieJar> jar) { return cookie_jar_ = std::move(jar), *this; }
+  std::shared_ptr<CookieJar> const& cookie_jar() const noexcept { return cookie_jar_; }
+
   /// Asks for compressed bodies where a request has no Accept-Encoding, and decodes them as `Decompression`
   /// says. A request with Range gets `identity`: a part could not be decoded. Default: true.
   ClientOptions& decompress(bool on) { return decompresses_ = on, *this; }
@@ -123,6 +147,9 @@ class ClientOptions {
  private:
   static constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
 
+  Url base_url_;
+  http::fields default_headers_;
+  std::shared_ptr<CookieJar> cookie_jar_;
   std::string ca_file_;
   std::string accept_ = "*/*";
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +

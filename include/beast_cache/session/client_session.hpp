@@ -46,6 +46,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   /// Reads an answer's body to its end.
   asio::awaitable<Response> finish(StreamedResponse stream);
   void prepare(Request& request) const;
+  Url resolve(std::string_view text) const;
   ClientOptions const& options() const noexcept { return options_; }
   void close() noexcept;
 
@@ -93,6 +94,7 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
   /// Adds User-Agent, Accept and Accept-Encoding as the options say, and Authorization from the URL's user
   /// information, where they are missing.
   void prepare(Request& request) const override { core_->prepare(request); }
+  Url resolve(std::string_view text) const override { return core_->resolve(text); }
   unsigned max_redirects() const override { return core_->options().max_redirects(); }
   bool allow_downgrade() const override { return core_->options().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->options().max_body_size(); }

@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/request.hpp"
@@ -38,6 +39,10 @@ class HttpClient {
   /// front judges `Vary` by what the origin will see. `send` adds them as well. Where it adds Accept-Encoding
   /// it sets `Request::decompression()`: the cache keeps the coded bytes, and decodes for its caller.
   virtual void prepare(Request& request) const { static_cast<void>(request); }
+
+  /// The URL that a request's text means: a client with a base URL takes relative ones.
+  /// Errors: `http_errc::invalid_url`.
+  virtual Url resolve(std::string_view text) const { return Url(text); }
 
   /// What the client does where a request does not say; a cache in front follows the redirects in its place
   /// and reads whole bodies.

@@ -19,6 +19,7 @@
 #include "beast_cache/config.hpp"
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/request.hpp"
+#include "beast_cache/session/request_parts.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -104,6 +105,38 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
     parts_->request.headers().insert(name, value);
     return std::move(*this);
   }
+  /// Adds `name=value` to the URL's query, percent-encoded, in the order of the calls.
+  RequestBuilder&& query(std::string_view name, std::string_view value) && {
+    detail::append_query(parts_->query, name, value);
+    return std::move(*this);
+  }
+  /// Authorization by user and password, as UTF-8 (RFC 7617). Errors: `http_errc::injection`, at once, for
+  /// control characters, and for a colon in the user's name.
+  RequestBuilder&& basic_auth(std::string_view user, std::string_view password) && {
+    return std::move(*this).header("Authorization", detail::basic_credentials(user, password));
+  }
+  /// Authorization by a token (RFC 6750 section 2.1).
+  RequestBuilder&& bearer(std::string_view token) && {
+    return std::move(*this).header("Authorization", std::string("Bearer ").append(token));
+  }
+  /// Adds a field to a form, the body as `application/x-www-form-urlencoded`, in the order of the calls.
+  RequestBuilder&& form_field(std::string_view name, std::string_view value) && {
+    detail::append_form_field(parts_->form, name, value);
+    detail::set_content(parts_->request, "application/x-www-form-urlencoded", Body(parts_->form));
+    return std::move(*this);
+  }
+  /// The body as `multipart/form-data`; its files are read while they are sent.
+  RequestBuilder&& multipart(Multipart const& form) && {
+    detail::set_content(parts_->request, form);
+    return std::move(*this);
+  }
+  /// The body as `application/json`; needs `beast_cache/session/json.hpp`.
+  /// @param value A `boost::json::value`, or what `boost::json::value_from` makes into one.
+  template <class Value>
+  RequestBuilder&& json(Value const& value) && {
+    detail::set_content(parts_->request, "application/json", Body(json_text(detail::JsonTag(), value)));
+    return std::move(*this);
+  }
   /// The request's body; Content-Length or chunked framing follow from it.
   RequestBuilder&& body(Body body) && {
     parts_->request.set_body(std::move(body));
@@ -169,6 +202,8 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
     std::shared_ptr<Core> core;
     Request request;
     std::string url;
+    std::string query;
+    std::string form;
     options_type options;
   };
 
@@ -178,7 +213,7 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
       : asio::awaitable<response_type>(finish(parts)), parts_(std::move(parts)) {}
 
   static asio::awaitable<stream_type> start(std::shared_ptr<Parts> parts) {
-    parts->request.set_url(Url(parts->url));
+    parts->request.set_url(parts->core->resolve(detail::with_query(parts->url, parts->query)));
     co_return co_await parts->core->start(std::move(parts->request), std::move(parts->options));
   }
   static asio::awaitable<response_type> finish(std::shared_ptr<Parts> parts) {

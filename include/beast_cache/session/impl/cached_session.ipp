@@ -35,6 +35,7 @@ CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClien
 
 asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives directives) {
   std::shared_ptr<CachedCore> self = shared_from_this();
+  auto const begin = Deadline::Clock::now();
   unsigned const limit = request.redirects().value_or(client_->max_redirects());
   Deadline const deadline(request.timeout());
   if (directives.refresh()) request.headers().insert(http::field::cache_control, "no-cache");
@@ -61,6 +62,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
         for (auto const& hop : history) co_await exchange.alias(hop.url());
       }
       response.set_history(std::move(history));
+      response.set_elapsed(Deadline::Clock::now() - begin);
       co_return response;
     }
     if (history.size() == limit)
