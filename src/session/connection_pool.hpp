@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/detail/baton.hpp"
 #include "beast_cache/http/url.hpp"
 #include "beast_cache/session/client_options.hpp"
-#include "session/baton.hpp"
 #include "session/transport.hpp"
 
 namespace beast_cache {

@@ -16,8 +16,8 @@
 #include <optional>
 #include <vector>
 
+#include "beast_cache/detail/baton.hpp"
 #include "beast_cache/error.hpp"
-#include "session/baton.hpp"
 #include "session/tls_context.hpp"
 
 namespace beast_cache {

@@ -21,6 +21,10 @@
 namespace beast_cache {
 inline namespace v1 {
 
+namespace detail {
+class SingleFlight;
+}
+
 /// What is looked for: the answers to a request's URL, for one user, for one set of request fields.
 class LookupQuery {
  public:
@@ -108,6 +112,8 @@ class CacheBackend {
   static constexpr std::size_t max_variants = 32;
 
   CacheOptions const& options() const noexcept { return options_; }
+  /// The requests under way, of all sessions that share the backend or a copy of it.
+  detail::SingleFlight& flights() const noexcept { return *flights_; }
 
   /// The newest stored response that answers the query.
   virtual asio::awaitable<Lookup> lookup(LookupQuery query);
@@ -146,7 +152,7 @@ class CacheBackend {
 
  protected:
   /// For a backend that overrides every operation.
-  explicit CacheBackend(CacheOptions options) : options_(std::move(options)) {}
+  explicit CacheBackend(CacheOptions options);
 
  private:
   asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
@@ -156,6 +162,7 @@ class CacheBackend {
   std::shared_ptr<BaseCache<CachedResponse>> responses_;
   std::shared_ptr<BaseCache<std::string>> redirects_;
   CacheOptions options_;
+  std::shared_ptr<detail::SingleFlight> flights_;
 };
 
 }  // namespace v1

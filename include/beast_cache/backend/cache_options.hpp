@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/beast/http/verb.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -90,6 +91,15 @@ class CacheOptions {
     max_entries_ = count;
     return *this;
   }
+  /// How long a request for what another one is fetching already waits for that one's answer, to be served
+  /// from the cache; after that it asks the origin itself, as it does when the answer turns out to be one that
+  /// can't be stored. A year at most. Default: 5 s. 0: it does not wait.
+  CacheOptions& collapse_wait(std::chrono::milliseconds time) {
+    if (time.count() < 0 || time > std::chrono::hours(24 * 365))
+      throw std::invalid_argument("CacheOptions::collapse_wait: out of range");
+    collapse_wait_ = time;
+    return *this;
+  }
   /// Mixed into the hash that keeps one user's `Authorization` apart from another's. Default: a fixed text;
   /// with a secret of your own nobody can try out passwords on a stolen file.
   CacheOptions& salt(std::string salt) {
@@ -129,6 +139,7 @@ class CacheOptions {
     return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_);
   }
   std::uint64_t max_bytes() const noexcept { return max_bytes_; }
+  std::chrono::milliseconds collapse_wait() const noexcept { return collapse_wait_; }
   std::uint64_t max_entries() const noexcept { return max_entries_; }
   std::string const& salt() const noexcept { return salt_; }
   std::shared_ptr<Clock const> const& clock() const noexcept { return clock_; }
@@ -161,6 +172,7 @@ class CacheOptions {
   std::uint64_t max_body_bytes_ = 16u << 20;
   std::uint64_t max_bytes_ = 0;
   std::uint64_t max_entries_ = 0;
+  std::chrono::milliseconds collapse_wait_ = std::chrono::seconds(5);
   std::string salt_ = "beast_cache";
   std::shared_ptr<Clock const> clock_ = system_clock();
   std::shared_ptr<Observer> observer_;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/detail/single_flight.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
 #include "beast_cache/policy/vary.hpp"
@@ -61,9 +62,14 @@ bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) co
          policy::vary_matches(headers, info.vary_headers(), headers_);
 }
 
+CacheBackend::CacheBackend(CacheOptions options)
+    : options_(std::move(options)), flights_(std::make_shared<detail::SingleFlight>()) {}
+
 CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
                            std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options)
-    : responses_(std::move(responses)), redirects_(std::move(redirects)), options_(std::move(options)) {
+    : CacheBackend(std::move(options)) {
+  responses_ = std::move(responses);
+  redirects_ = std::move(redirects);
   if (!responses_ || !redirects_)
     throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
   if (options_.max_bytes() != 0 || options_.max_entries() != 0)

@@ -13,7 +13,7 @@
 #include "beast_cache/policy/strategy.hpp"
 #include "beast_cache/policy/validation.hpp"
 #include "beast_cache/session/cached_session.hpp"
-#include "beast_cache/session/impl/exchange_rules.ipp"
+#include "beast_cache/session/impl/cached_lookup.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
 #include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
@@ -26,27 +26,19 @@ namespace detail {
 /// One hop of a request through the cache: look up, let the rules decide, and do what they say.
 ///
 /// It holds no rules of its own: those are in policy/.
-class CachedExchange : private ExchangeRules {
+class CachedExchange : private CachedLookup {
  public:
-  /// @param follows Whether the caller follows the redirect that this may turn out to be.
-  CachedExchange(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
-                 bool follows)
-      : ExchangeRules(std::move(core), std::move(request), directives, follows),
-        decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
-    if (expire_after() && !expire_after()->stores())
-      decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
-  }
+  using CachedLookup::CachedLookup;
 
   asio::awaitable<CachedStream> run() {
-    bool const looks_up = searches(decision_.reason()) && options().allows(request_.method());
-    if (looks_up) co_await look_up();
+    policy::CacheStatus const status = co_await find();
     CachedStream response;
     switch (decision_.action()) {
       case policy::Action::serve_and_revalidate:
         core_->revalidate_later(request_, directives_, create_variant(*stored_));
         [[fallthrough]];
       case policy::Action::serve:
-        response = serve(policy::CacheStatus(decision_), decision_.age(), decision_.answer());
+        response = serve(status, decision_.age(), decision_.answer());
         break;
       case policy::Action::validate:
       case policy::Action::fetch:
@@ -55,6 +47,11 @@ class CachedExchange : private ExchangeRules {
       case policy::Action::unsatisfiable:
         response = unsatisfiable();
         break;
+    }
+    // A response that is being stored lands when it is.
+    if (lead_) {
+      lead_->land(response.from_cache() ? SingleFlight::Outcome::stored
+                                        : SingleFlight::Outcome::not_storable);
     }
     if (options().observer()) report(response.cache_status());
     co_return response;
@@ -77,37 +74,6 @@ class CachedExchange : private ExchangeRules {
   }
 
  private:
-  /// Whether what is stored could matter, as far as the request alone tells.
-  static bool searches(policy::Reason reason) noexcept {
-    switch (reason) {
-      case policy::Reason::method:
-      case policy::Reason::conditional:
-      case policy::Reason::upgrade:
-      case policy::Reason::method_override:
-      case policy::Reason::request_no_store:
-        return false;
-      default:
-        return true;
-    }
-  }
-
-  asio::awaitable<void> look_up() {
-    LookupQuery query(asked(), principal());
-    std::optional<Lookup> found =
-        co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
-    if (!found) co_return;
-    if (found->selected() && allows_status(found->selected()->status())) {
-      stored_ = std::move(found->selected());
-      selected_.emplace(view_of(*stored_));
-      decision_ = policy::evaluate(view(), &*selected_, options().rules(), now_);
-    } else if (found->has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
-      candidates_ = found->candidates();
-      // Of a part nobody knows whether it holds the bytes that are asked for.
-      std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
-      decision_ = policy::Decision(decision_.action(), policy::Reason::vary_miss);
-    }
-  }
-
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) const {
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
@@ -299,7 +265,7 @@ class CachedExchange : private ExchangeRules {
   }
 
   /// A response on its way to the caller, stored while it is read if the rules allow it.
-  CachedStream pass_on(StreamedResponse response, policy::CacheStatus status) const {
+  CachedStream pass_on(StreamedResponse response, policy::CacheStatus status) {
     CacheInfo info;
     std::uint64_t most = options().max_body_bytes();
     ResponseHead stored_head(response);
@@ -335,6 +301,7 @@ class CachedExchange : private ExchangeRules {
     auto tee =
         std::make_unique<TeeReader>(core_, response.take_body(), std::move(copy), std::move(entry), unstored);
     if (range && range->range()) tee->joins(std::move(held), *range->range());
+    tee->leads(std::move(lead_));
     // A whole response, though stale, is worth more than the beginning of its successor.
     if (stored_ && stored_->status() == 200) tee->drops_incomplete();
     info.set_cache_status(status.str());
@@ -356,11 +323,6 @@ class CachedExchange : private ExchangeRules {
                         head.version());
     return whole ? policy::ByteParts() : parts;
   }
-
-  std::optional<CachedResponse> stored_;
-  std::vector<CachedHead> candidates_;
-  std::optional<policy::StoredView> selected_;
-  policy::Decision decision_;
 };
 
 }  // namespace detail

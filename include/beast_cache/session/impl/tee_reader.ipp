@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/detail/single_flight.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/partial_content.ipp"
@@ -145,6 +146,8 @@ class TeeReader final : public BodyReader {
     held_ = std::move(held);
     range_ = range;
   }
+  /// Others wait for what is stored here.
+  void leads(std::unique_ptr<SingleFlight::Lead> lead) noexcept { lead_ = std::move(lead); }
   /// What breaks off is dropped as well.
   void drops_incomplete() noexcept { keeps_incomplete_ = false; }
 
@@ -161,9 +164,15 @@ class TeeReader final : public BodyReader {
     }
     if (failure) {
       co_await store_incomplete();
+      lead_.reset();
       std::rethrow_exception(failure);
     }
-    if (count == 0 && !copy_->dropped()) co_await store_whole();
+    if (count == 0 && !copy_->dropped()) {
+      co_await store_whole();
+      land(stored_ ? SingleFlight::Outcome::stored : SingleFlight::Outcome::not_storable);
+    } else if (copy_->dropped()) {
+      land(SingleFlight::Outcome::not_storable);
+    }
     co_return count;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
@@ -179,6 +188,11 @@ class TeeReader final : public BodyReader {
   static bool is_coding_fault(error_code const& code) noexcept {
     return code == http_errc::bad_encoding || code == http_errc::encoding_truncated ||
            code == http_errc::encoding_limit;
+  }
+
+  void land(SingleFlight::Outcome outcome) noexcept {
+    if (lead_) lead_->land(outcome);
+    lead_.reset();
   }
 
   asio::awaitable<void> store_whole() {
@@ -220,6 +234,7 @@ class TeeReader final : public BodyReader {
   std::shared_ptr<BodyCopy> copy_;
   CachedHead entry_;
   HeldBytes held_;
+  std::unique_ptr<SingleFlight::Lead> lead_;
   std::optional<policy::ByteRange> range_;
   bool keeps_incomplete_ = true;
   bool stored_ = false;

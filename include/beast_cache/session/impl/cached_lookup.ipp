@@ -1,0 +1,148 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "beast_cache/backend/impl/header_block.hpp"
+#include "beast_cache/detail/single_flight.hpp"
+#include "beast_cache/policy/cache_status.hpp"
+#include "beast_cache/policy/strategy.hpp"
+#include "beast_cache/policy/vary.hpp"
+#include "beast_cache/session/impl/exchange_rules.ipp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// What is stored for a request, what the rules make of it, and who else is asking for it.
+class CachedLookup : protected ExchangeRules {
+ public:
+  /// @param follows Whether the caller follows the redirect that this may turn out to be.
+  CachedLookup(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
+               bool follows)
+      : ExchangeRules(std::move(core), std::move(request), directives, follows),
+        decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
+    if (expire_after() && !expire_after()->stores())
+      decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
+  }
+
+ protected:
+  /// Looks up, unless the request rules that out; where others are asking for the same, once they have it.
+  /// @return How the decision is to be told.
+  asio::awaitable<policy::CacheStatus> find() {
+    policy::Decision const at_first = decision_;
+    if (!searches(at_first.reason()) || !options().allows(request_.method()))
+      co_return policy::CacheStatus(at_first);
+    std::uint64_t const landed = core_->backend().flights().landed();
+    co_await look_up();
+    policy::CacheStatus const alone(decision_);
+    bool const waited = collapses();
+    bool waits = waited;
+    while (waits) waits = co_await wait_for_others(at_first, landed);
+    bool const serves = decision_.action() == policy::Action::serve ||
+                        decision_.action() == policy::Action::serve_and_revalidate;
+    if (!waited || !serves) co_return policy::CacheStatus(decision_);
+    co_return policy::CacheStatus(alone).collapsed(true).ttl(decision_.ttl());
+  }
+
+  asio::awaitable<void> look_up() {
+    LookupQuery query(asked(), principal());
+    std::optional<Lookup> found =
+        co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
+    if (!found) co_return;
+    if (found->selected() && allows_status(found->selected()->status())) {
+      stored_ = std::move(found->selected());
+      selected_.emplace(view_of(*stored_));
+      decision_ = policy::evaluate(view(), &*selected_, options().rules(), now_);
+    } else if (found->has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
+      candidates_ = found->candidates();
+      // Of a part nobody knows whether it holds the bytes that are asked for.
+      std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
+      decision_ = policy::Decision(decision_.action(), policy::Reason::vary_miss);
+    }
+  }
+
+  std::optional<CachedResponse> stored_;
+  std::vector<CachedHead> candidates_;
+  std::optional<policy::StoredView> selected_;
+  policy::Decision decision_;
+  std::unique_ptr<SingleFlight::Lead> lead_;
+
+ private:
+  /// Whether what is stored could matter, as far as the request alone tells.
+  static bool searches(policy::Reason reason) noexcept {
+    switch (reason) {
+      case policy::Reason::method:
+      case policy::Reason::conditional:
+      case policy::Reason::upgrade:
+      case policy::Reason::method_override:
+      case policy::Reason::request_no_store:
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  /// Whether another request's answer would do as well, if it can be stored: one that began before this
+  /// request is no answer to one that wants the origin's word.
+  bool collapses() const noexcept {
+    auto const reason = decision_.reason();
+    bool const asks =
+        decision_.action() == policy::Action::fetch || decision_.action() == policy::Action::validate;
+    return asks && options().collapse_wait().count() != 0 && request_.method() == http::verb::get &&
+           request_.body().empty() && request_.headers().count(http::field::range) == 0 &&
+           (reason == policy::Reason::uri_miss || reason == policy::Reason::vary_miss ||
+            reason == policy::Reason::stale);
+  }
+
+  /// What the requests that may have one answer have in common.
+  std::string flight() const {
+    std::string key = create_key(request_.url()) + principal();
+    // Other variants are known: by what they vary, so will this one.
+    if (!candidates_.empty())
+      key += format_headers(policy::nominated_fields(candidates_.front().headers(), asked().headers()));
+    return key;
+  }
+
+  asio::awaitable<void> look_up_again(policy::Decision at_first) {
+    now_ = options().clock()->now();
+    decision_ = at_first;
+    stored_.reset();
+    selected_.reset();
+    candidates_.clear();
+    return look_up();
+  }
+
+  /// Leads, or waits for who does and looks up again.
+  /// @param landed How many flights had landed before the first look-up.
+  /// @return Whether to try once more.
+  asio::awaitable<bool> wait_for_others(policy::Decision at_first, std::uint64_t landed) {
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    auto const wait =
+        std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
+    auto ticket = core_->backend().flights().join(flight(), executor, SingleFlight::Clock::now() + wait);
+    lead_ = std::move(ticket.lead);
+    if (lead_) {
+      // One that landed between the look-up and now may have been for this.
+      if (core_->backend().flights().landed() != landed) co_await look_up_again(at_first);
+      co_return false;
+    }
+    auto const follower = ticket.follower;
+    auto const outcome = co_await follower->wait(follower);
+    if (outcome == SingleFlight::Outcome::not_storable || outcome == SingleFlight::Outcome::too_late)
+      co_return false;
+    co_await look_up_again(at_first);
+    // If what was stored does not answer this request, it is of no use to wait for more.
+    bool const may_lead = outcome == SingleFlight::Outcome::given_up;
+    co_return may_lead&& collapses();
+  }
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

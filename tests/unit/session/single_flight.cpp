@@ -1,0 +1,293 @@
+// Requests for the same that are made at the same time.
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <deque>
+
+#include "support/cached_world.hpp"
+
+using namespace test_support;
+
+namespace {
+
+// Its answers come when the test says so.
+class GatedClient final : public HttpClient {
+ public:
+  asio::awaitable<StreamedResponse> send(Request request) override {
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    auto const gate = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+    gates_.push_back(gate);
+    ++asked;
+    error_code ec;
+    co_await gate->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    // The test opens a gate by moving its time; a cancellation does not.
+    if (gate->expiry() == asio::steady_timer::time_point::max())
+      throw Error(asio::error::operation_aborted, "cancelled");
+    co_return answer(request);
+  }
+  // Lets the oldest that waits have its answer.
+  void open() {
+    gates_.front()->expires_at(asio::steady_timer::time_point::min());
+    gates_.pop_front();
+  }
+  void forget() { gates_.pop_front(); }
+
+  FakeClient::Answer answer = always("Cache-Control: max-age=60\r\n");
+  std::size_t asked = 0;
+
+ private:
+  std::deque<std::shared_ptr<asio::steady_timer>> gates_;
+};
+
+class Outcome {
+ public:
+  std::optional<CachedResponse> response;
+  std::exception_ptr failure;
+  asio::cancellation_signal cancel;
+  bool done() const { return response || failure; }
+};
+
+class Crowd {
+ public:
+  explicit Crowd(CacheOptions options = CacheOptions())
+      : client(std::make_shared<GatedClient>()),
+        backend(std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                               std::make_shared<MemoryCache<std::string>>(),
+                                               options.clock(clock))),
+        session(io.get_executor(), client, backend),
+        other(io.get_executor(), client, backend) {}
+
+  std::shared_ptr<Outcome> ask(asio::awaitable<CachedResponse> request) {
+    auto const outcome = std::make_shared<Outcome>();
+    asio::co_spawn(io, std::move(request),
+                   asio::bind_cancellation_slot(outcome->cancel.slot(),
+                                                [outcome](std::exception_ptr e, CachedResponse response) {
+                                                  outcome->failure = e;
+                                                  if (!e) outcome->response.emplace(std::move(response));
+                                                }));
+    settle();
+    return outcome;
+  }
+  std::vector<std::shared_ptr<Outcome>> ask(std::size_t count) {
+    std::vector<std::shared_ptr<Outcome>> outcomes;
+    for (std::size_t i = 0; i < count; ++i) outcomes.push_back(ask(session.get(url)));
+    return outcomes;
+  }
+  // Until all of them wait for something.
+  void settle() {
+    io.restart();
+    io.poll();
+  }
+  void open() {
+    client->open();
+    settle();
+  }
+
+  asio::io_context io;
+  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  std::shared_ptr<GatedClient> client;
+  std::shared_ptr<CacheBackend> backend;
+  CachedSession session, other;
+};
+
+}  // namespace
+
+TEST_CASE("many requests for one URL are one for the origin") {
+  Crowd crowd;
+  auto const outcomes = crowd.ask(100);
+  CHECK(crowd.client->asked == 1);
+  crowd.open();
+  CHECK(crowd.client->asked == 1);
+  std::size_t collapsed = 0;
+  for (auto const& outcome : outcomes) {
+    REQUIRE(outcome->response.has_value());
+    CHECK(outcome->response->body() == "body");
+    collapsed += outcome->response->cache_status() == "beast_cache; fwd=uri-miss; ttl=60; collapsed";
+  }
+  CHECK(outcomes.front()->response->cache_status() == "beast_cache; fwd=uri-miss; ttl=60; stored");
+  CHECK(collapsed == 99);
+  CHECK(outcomes.back()->response->from_cache());
+}
+
+TEST_CASE("sessions that share a backend wait for one another") {
+  Crowd crowd;
+  auto const one = crowd.ask(crowd.session.get(url));
+  auto const two = crowd.ask(crowd.other.get(url));
+  CHECK(crowd.client->asked == 1);
+  crowd.open();
+  CHECK((one->response.has_value() && two->response.has_value()));
+}
+
+TEST_CASE("an answer that can't be stored lets the others go at once") {
+  Crowd crowd;
+  bool const too_big = GENERATE(false, true);
+  Crowd small(CacheOptions().max_body_bytes(3));
+  Crowd& chosen = too_big ? small : crowd;
+  if (!too_big) chosen.client->answer = always("Cache-Control: no-store\r\n");
+  auto const outcomes = chosen.ask(10);
+  CHECK(chosen.client->asked == 1);
+  chosen.open();
+  CHECK(chosen.client->asked == 10);
+  for (int i = 0; i < 9; ++i) chosen.open();
+  for (auto const& outcome : outcomes) CHECK(outcome->response.has_value());
+}
+
+TEST_CASE("when the one that asks gives up, the next one asks") {
+  Crowd crowd;
+  auto const outcomes = crowd.ask(10);
+  SECTION("cancelled") {
+    outcomes.front()->cancel.emit(asio::cancellation_type::terminal);
+    crowd.client->forget();
+    crowd.settle();
+  }
+  SECTION("failed") {
+    crowd.client->answer = [](Request const&) -> StreamedResponse {
+      throw Error(http_errc::connect, "origin.test");
+    };
+    crowd.open();
+  }
+  CHECK(outcomes.front()->failure);
+  CHECK(crowd.client->asked == 2);
+  crowd.client->answer = always("Cache-Control: max-age=60\r\n");
+  crowd.open();
+  CHECK(crowd.client->asked == 2);
+  for (std::size_t i = 1; i < outcomes.size(); ++i) CHECK(outcomes[i]->response.has_value());
+}
+
+TEST_CASE("who waits can be cancelled, and the others don't notice") {
+  Crowd crowd;
+  auto const outcomes = crowd.ask(3);
+  outcomes[1]->cancel.emit(asio::cancellation_type::terminal);
+  crowd.settle();
+  REQUIRE(outcomes[1]->failure);
+  try {
+    std::rethrow_exception(outcomes[1]->failure);
+  } catch (Error const& error) {
+    CHECK(error.code() == asio::error::operation_aborted);
+  }
+  crowd.open();
+  CHECK(crowd.client->asked == 1);
+  CHECK((outcomes[0]->response.has_value() && outcomes[2]->response.has_value()));
+}
+
+TEST_CASE("a body that nobody reads lets the next one ask") {
+  Crowd crowd;
+  std::optional<CachedStream> head;
+  asio::co_spawn(crowd.io, crowd.session.get(url).stream(), [&](std::exception_ptr e, CachedStream stream) {
+    if (!e) head.emplace(std::move(stream));
+  });
+  crowd.settle();
+  auto const waits = crowd.ask(crowd.session.get(url));
+  crowd.open();
+  REQUIRE(head.has_value());
+  CHECK(crowd.client->asked == 1);
+  head.reset();
+  crowd.settle();
+  CHECK(crowd.client->asked == 2);
+  crowd.open();
+  CHECK(waits->response.has_value());
+}
+
+TEST_CASE("what another request gets does not answer a request with other fields") {
+  Crowd crowd;
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nVary: Accept-Language\r\n");
+  auto const one = crowd.ask(crowd.session.get(url).header("Accept-Language", "en"));
+  auto const same = crowd.ask(crowd.session.get(url).header("Accept-Language", "en"));
+  auto const two = crowd.ask(crowd.session.get(url).header("Accept-Language", "de"));
+  CHECK(crowd.client->asked == 1);
+  crowd.open();
+  CHECK(crowd.client->asked == 2);
+  CHECK((one->response.has_value() && same->response.has_value()));
+  crowd.open();
+  CHECK(two->response.has_value());
+  // Now that it is known what they vary by, they don't wait for one another.
+  auto const three = crowd.ask(crowd.session.get(url).header("Accept-Language", "fr"));
+  auto const four = crowd.ask(crowd.session.get(url).header("Accept-Language", "it"));
+  auto const five = crowd.ask(crowd.session.get(url).header("Accept-Language", "it"));
+  CHECK(crowd.client->asked == 4);
+  crowd.open();
+  crowd.open();
+  CHECK((three->response.has_value() && four->response.has_value() && five->response.has_value()));
+  CHECK(crowd.client->asked == 4);
+}
+
+TEST_CASE("users don't wait for one another's answers, nor do requests that want the origin's word") {
+  Crowd crowd;
+  auto const first = crowd.ask(crowd.session.get(url).header("Authorization", "Basic YTph"));
+  auto const other_user = crowd.ask(crowd.session.get(url).header("Authorization", "Basic Yjpi"));
+  CHECK(crowd.client->asked == 2);
+  auto const reload = crowd.ask(crowd.session.get(url).header("Cache-Control", "no-cache"));
+  auto const unstored = crowd.ask(crowd.session.get(url).no_store());
+  auto const posted = crowd.ask(crowd.session.post(url).body("x"));
+  CHECK(crowd.client->asked == 5);
+  for (int i = 0; i < 5; ++i) crowd.open();
+  for (auto const& outcome : {first, other_user, reload, unstored, posted})
+    CHECK(outcome->response.has_value());
+}
+
+TEST_CASE("a stale response is validated once for all who want it") {
+  Crowd crowd;
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nETag: \"a\"\r\n");
+  auto const first = crowd.ask(crowd.session.get(url));
+  crowd.open();
+  REQUIRE(first->response.has_value());
+  crowd.clock->advance(100s);
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nETag: \"a\"\r\n", "", 304);
+  auto const outcomes = crowd.ask(10);
+  CHECK(crowd.client->asked == 2);
+  crowd.open();
+  CHECK(crowd.client->asked == 2);
+  for (auto const& outcome : outcomes) {
+    REQUIRE(outcome->response.has_value());
+    CHECK(outcome->response->body() == "body");
+  }
+  CHECK(outcomes.back()->response->cache_status() == "beast_cache; fwd=stale; ttl=60; collapsed");
+}
+
+TEST_CASE("nobody waits for longer than collapse_wait") {
+  SECTION("not at all") {
+    Crowd crowd(CacheOptions().collapse_wait(0ms));
+    auto const outcomes = crowd.ask(3);
+    CHECK(crowd.client->asked == 3);
+    for (int i = 0; i < 3; ++i) crowd.open();
+    for (auto const& outcome : outcomes) CHECK(outcome->response.has_value());
+  }
+  SECTION("no longer than for a moment") {
+    Crowd crowd(CacheOptions().collapse_wait(1ms));
+    auto const outcomes = crowd.ask(2);
+    while (crowd.client->asked < 2) {
+      crowd.io.restart();
+      crowd.io.run_one();
+    }
+    crowd.open();
+    crowd.open();
+    for (auto const& outcome : outcomes) CHECK(outcome->response.has_value());
+  }
+  SECTION("nor than the request's own timeout") {
+    Crowd crowd;
+    auto const first = crowd.ask(crowd.session.get(url));
+    auto const second = crowd.ask(crowd.session.get(url).timeout(1ms));
+    while (crowd.client->asked < 2) {
+      crowd.io.restart();
+      crowd.io.run_one();
+    }
+    crowd.open();
+    crowd.open();
+    CHECK((first->response.has_value() && second->response.has_value()));
+  }
+  CHECK_THROWS_AS(CacheOptions().collapse_wait(-1ms), std::invalid_argument);
+}
+
+TEST_CASE("everything may go while requests wait for one another") {
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  {
+    Crowd crowd;
+    outcomes = crowd.ask(10);
+    CHECK(crowd.client->asked == 1);
+  }
+  for (auto const& outcome : outcomes) CHECK_FALSE(outcome->done());
+}
