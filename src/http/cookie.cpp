@@ -2,36 +2,28 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <charconv>
+
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace {
 
+using detail::cut;
+using detail::iequals;
+using detail::is_digit;
+
 // RFC 6265bis section 5.6.
 constexpr std::size_t most_of_pair = 4096;
 constexpr std::size_t most_of_attribute = 1024;
 
-bool iequals(std::string_view a, std::string_view b) noexcept {
-  return boost::beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
 std::string_view trim(std::string_view text) noexcept {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
-constexpr bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
 bool is_control(char c) noexcept {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == '\x7f';
-}
-
-/// Takes what stands in front of `separator`, which goes too.
-std::string_view cut(std::string_view& text, char separator) noexcept {
-  std::string_view const part = text.substr(0, text.find(separator));
-  text.remove_prefix(std::min(text.size(), part.size() + 1));
-  return part;
 }
 
 /// Digits at the front, `least` to `most` of them and no more. @return -1 when there are others.
@@ -158,8 +150,7 @@ void Cookie::set_attribute(std::string_view name, std::string_view value) {
     max_age_ = std::chrono::seconds(negative ? 0 : count);
   } else if (iequals(name, "Domain")) {
     if (value.starts_with('.')) value.remove_prefix(1);
-    domain_ = std::string(value);
-    for (char& c : domain_) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    domain_ = detail::to_lower(value);
   } else if (iequals(name, "Path")) {
     path_ = std::string(value.starts_with('/') ? value : std::string_view());
   } else if (iequals(name, "Secure")) {

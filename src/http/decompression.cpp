@@ -1,9 +1,10 @@
 #include "beast_cache/http/decompression.hpp"
 
-#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "beast_cache/http/body.hpp"
 #include "beast_cache/http/response.hpp"
 #include "http/codings/codec.hpp"
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -108,8 +110,7 @@ class DecodingReader final : public BodyReader {
   bool failed_ = false;
 };
 
-std::unique_ptr<Codec> create_codec(boost::beast::string_view name) {
-  using boost::beast::iequals;
+std::unique_ptr<Codec> create_codec(std::string_view name) {
   // RFC 9110 section 8.4.1.3.
   if (iequals(name, "gzip") || iequals(name, "x-gzip")) return create_gzip_codec();
   if (iequals(name, "deflate")) return create_deflate_codec();
@@ -130,9 +131,11 @@ std::vector<std::unique_ptr<Codec>> create_codecs(ResponseHead const& head) {
   for (auto line = lines.first; line != lines.second; ++line) {
     http::opt_token_list const names(line->value());
     if (!http::validate_list(names)) return {};
-    for (auto const& name : names) {
-      if (boost::beast::iequals(name, "identity")) continue;
-      if (codecs.size() == most_codings) throw Error(http_errc::bad_encoding, "too many codings");
+    for (auto const& token : names) {
+      std::string_view const name(token.data(), token.size());
+      if (iequals(name, "identity")) continue;
+      if (codecs.size() == most_codings)
+        throw Error(http_errc::bad_encoding, std::string(head.url().origin()) + ": too many codings");
       codecs.push_back(create_codec(name));
       if (!codecs.back()) return {};
     }

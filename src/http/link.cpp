@@ -1,15 +1,13 @@
 #include "beast_cache/http/link.hpp"
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
+#include <utility>
+
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace {
-
-bool iequals(std::string_view a, std::string_view b) noexcept {
-  return boost::beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
 
 /// Reads one line from its front.
 class Scanner {
@@ -60,8 +58,7 @@ std::vector<Link> Link::parse(std::string_view line) {
     scanner.skip(blanks);
     while (scanner.take(';')) {
       scanner.skip(blanks);
-      std::string name(scanner.until(" \t=;,"));
-      for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+      std::string name = detail::to_lower(scanner.until(" \t=;,"));
       scanner.skip(blanks);
       std::string value;
       if (scanner.take('=')) {
@@ -87,7 +84,7 @@ bool Link::has_rel(std::string_view type) const noexcept {
   std::string_view types = param("rel");
   while (!types.empty()) {
     std::string_view const one = types.substr(0, types.find(' '));
-    if (iequals(one, type)) return true;
+    if (detail::iequals(one, type)) return true;
     types.remove_prefix(std::min(types.size(), one.size() + 1));
   }
   return false;

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <string>
 #include <string_view>
 
 #include "beast_cache/http/response.hpp"
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -109,10 +109,9 @@ std::string ResponseHead::charset() const {
   std::string_view const rest = type.substr(parameters);
   http::param_list const list(boost::beast::string_view(rest.data(), rest.size()));
   for (auto const& parameter : list) {
-    if (!boost::beast::iequals(parameter.first, "charset")) continue;
-    std::string name(parameter.second);
-    for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return name;
+    std::string_view const key(parameter.first.data(), parameter.first.size());
+    if (!detail::iequals(key, "charset")) continue;
+    return detail::to_lower({parameter.second.data(), parameter.second.size()});
   }
   return {};
 }

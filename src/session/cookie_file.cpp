@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "http/text.hpp"
 #include "session/cookie_entries.hpp"
 
 namespace beast_cache {
@@ -15,12 +16,6 @@ constexpr std::string_view http_only_mark = "#HttpOnly_";
 
 bool fits_a_line(std::string_view text) noexcept {
   return text.find_first_of("\t\r\n") == std::string_view::npos;
-}
-
-std::string_view cut(std::string_view& text, char separator) noexcept {
-  std::string_view const part = text.substr(0, text.find(separator));
-  text.remove_prefix(std::min(text.size(), part.size() + 1));
-  return part;
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "beast_cache/session/cookie_jar.hpp"
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
 #include <chrono>
 #include <mutex>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "http/file.hpp"
+#include "http/text.hpp"
 #include "session/cookie_entries.hpp"
 
 namespace beast_cache {
@@ -22,9 +22,6 @@ constexpr auto longest_life = std::chrono::hours(24 * 400);
 // A field can't hold more than 64 KiB, and no server takes as much.
 constexpr std::size_t longest_header = 60'000;
 
-bool iequals(std::string_view a, std::string_view b) noexcept {
-  return boost::beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
 bool istarts_with(std::string_view text, std::string_view prefix) noexcept {
   return iequals(text.substr(0, prefix.size()), prefix);
 }

@@ -215,7 +215,7 @@ TEST_CASE("What has no body of its own to decode is left alone") {
 }
 
 TEST_CASE("Three codings on top of each other are refused") {
-  CHECK_THROWS_AS(decoded("gzip, gzip, gzip", gzip(gzip(gzip("text")))), Error);
+  CHECK(failure("gzip, gzip, gzip", gzip(gzip(gzip("text")))) == http_errc::bad_encoding);
 }
 
 TEST_CASE("A body that is denser, or larger, than allowed ends in an error before it is decoded") {
