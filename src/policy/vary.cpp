@@ -14,12 +14,18 @@ struct Preference {
   int weight = 0;  ///< in thousandths
 };
 
+/// What a member names: it stands in front of its weight. RFC 9110 section 8.4.1.3: x-gzip and x-compress are
+/// old names.
+std::string_view name_of(std::string_view member) noexcept {
+  auto name = trim(member.substr(0, member.find(';')));
+  if (iequals(name, "x-gzip") || iequals(name, "x-compress")) name.remove_prefix(2);
+  return name;
+}
+
 /// The members of a field; more than anybody sends is not well formed.
 class Preferences {
  public:
-  /// @param superset where given, a member that is not in it with the same weight ends the reading.
-  explicit Preferences(Lines const& lines, Preferences const* superset = nullptr) noexcept
-      : superset_(superset) {
+  explicit Preferences(Lines const& lines) noexcept {
     for (auto it = lines.begin(); ok_ && it != lines.end(); ++it) {
       ok_ = for_each_member(std::string_view{it->value()}, [this](std::string_view m) { return add(m); });
     }
@@ -48,9 +54,7 @@ class Preferences {
  private:
   bool add(std::string_view member) noexcept {
     auto const semicolon = member.find(';');
-    Preference p{trim(member.substr(0, semicolon)), 1000};
-    // RFC 9110 section 8.4.1.3: x-gzip and x-compress are old names.
-    if (iequals(p.value, "x-gzip") || iequals(p.value, "x-compress")) p.value.remove_prefix(2);
+    Preference p{name_of(member), 1000};
     if (semicolon != std::string_view::npos) {
       auto const weight = read_weight(trim(member.substr(semicolon + 1)));
       if (!weight) return false;
@@ -59,7 +63,7 @@ class Preferences {
     // What is named twice has two weights, and nobody knows which one counts.
     if (!is_token(p.value) || size_ == members_.size() || find(p.value) != end()) return false;
     members_[size_++] = p;
-    return superset_ == nullptr || superset_->contains(p);
+    return true;
   }
 
   /// RFC 9110 section 12.4.2: `q=`, 0 or 1, up to three digits behind the point.
@@ -77,20 +81,34 @@ class Preferences {
   }
 
   std::array<Preference, 16> members_;
-  Preferences const* superset_;
   std::size_t size_ = 0;
   bool ok_ = true;
 };
 
+/// Whether the first member of `b` is named in `a`.
+bool names_first(Lines const& a, Lines const& b) noexcept {
+  std::string_view first;
+  for_each_member(std::string_view{b.begin()->value()}, [&](std::string_view member) {
+    first = name_of(member);
+    return false;
+  });
+  return std::any_of(a.begin(), a.end(), [&](auto const& line) {
+    return !for_each_member(std::string_view{line.value()},
+                            [&](std::string_view member) { return !iequals(name_of(member), first); });
+  });
+}
+
 }  // namespace
 
 bool same_preferences(http::field name, Lines const& a, Lines const& b) noexcept {
-  Preferences ours{a};
-  if (!ours) return false;
   // Most values that differ do so in their first member.
-  Preferences theirs{b, &ours};
-  if (!theirs || ours.size() != theirs.size()) return false;
-  if (name == http::field::accept_encoding) return true;
+  if (!names_first(a, b)) return false;
+  Preferences ours{a};
+  Preferences theirs{b};
+  if (!ours || !theirs || ours.size() != theirs.size()) return false;
+  if (name == http::field::accept_encoding) {
+    return std::all_of(theirs.begin(), theirs.end(), [&](Preference const& p) { return ours.contains(p); });
+  }
   ours.sort();
   theirs.sort();
   return std::equal(ours.begin(), ours.end(), theirs.begin(), [](Preference const& p, Preference const& q) {
