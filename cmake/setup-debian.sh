@@ -10,7 +10,7 @@ build_packages=(
   libsqlite3-dev libcereal-dev libssl-dev zlib1g-dev libbrotli-dev libzstd-dev libpsl-dev
   ca-certificates
 )
-test_packages=(catch2 sqlite3 nginx-light openssl)
+test_packages=(catch2 sqlite3 nginx-light squid openssl)
 # The second compiler, its sanitizers, and clang-query for the coroutine gate.
 clang_packages=(clang-16 clang-tools-16 libclang-rt-16-dev)
 
@@ -36,7 +36,7 @@ need_packages() {
   _without_services "${missing[@]}"
 }
 
-# A test starts its own nginx on the loopback: the package must neither start one on port 80 now nor at boot.
+# A test starts its own nginx and squid on the loopback: the packages must start none now nor at boot.
 _without_services() (
   set -euo pipefail
   export DEBIAN_FRONTEND=noninteractive
@@ -55,5 +55,8 @@ _without_services() (
   fi
   if [[ " $* " == *" nginx-light "* ]] && command -v systemctl >/dev/null; then
     systemctl disable --quiet nginx.service || true
+  fi
+  if [[ " $* " == *" squid "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --quiet squid.service || true
   fi
 )

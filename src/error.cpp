@@ -60,12 +60,26 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::encoding_truncated: return "the body ended before its content coding did";
       case http_errc::encoding_limit: return "the decoded body exceeds the limits";
       case http_errc::unknown_charset: return "the body's charset is not known";
+      case http_errc::proxy: return "the proxy refused or failed";
     }
     return "unknown HTTP error";
   }
 };
 
 }  // namespace
+
+std::string_view to_string(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::queue: return "queue";
+    case Phase::resolve: return "resolve";
+    case Phase::connect: return "connect";
+    case Phase::tls: return "tls";
+    case Phase::send: return "send";
+    case Phase::first_byte: return "first_byte";
+    case Phase::receive: return "receive";
+  }
+  return "unknown";
+}
 
 boost::system::error_category const& cache_category() noexcept {
   static CacheCategory const category;

@@ -105,9 +105,11 @@ class Log final : public Observer {
 CachedSession open_session(asio::any_io_executor executor, Arguments const& arguments) {
   // What the client sends is what the client's client sent: nothing is added, no redirect is followed.
   ClientOptions client;
-  client.user_agent("").accept("").decompress(false).max_redirects(0).max_connections_per_origin(1024);
+  client.user_agent("").accept("").decompress(false).max_redirects(0);
+  client.max_connections_per_origin(1024).max_connections(1024);
   // A body may take as long as it likes, so long as it goes on.
-  client.timeout(std::chrono::hours(24)).stall_timeout(std::chrono::milliseconds(arguments.timeout));
+  client.timeout(std::chrono::hours(24))
+      .timeouts(Timeouts().stall(std::chrono::milliseconds(arguments.timeout)));
   policy::Options rules;
   rules.mode(arguments.is_private ? policy::CacheMode::private_cache : policy::CacheMode::shared_cache);
   CacheOptions options;

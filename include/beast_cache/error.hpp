@@ -9,6 +9,7 @@
 
 #include <boost/system/system_error.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "beast_cache/config.hpp"
@@ -62,8 +63,23 @@ enum class http_errc {
   bad_encoding,        ///< the body's content coding is malformed
   encoding_truncated,  ///< the body ended before its content coding did
   encoding_limit,      ///< the decoded body is larger, or denser, than the limits
-  unknown_charset      ///< text() of a body in a charset that is not known
+  unknown_charset,     ///< text() of a body in a charset that is not known
+  proxy                ///< the proxy refused or failed; what it said is not the server's answer
 };
+
+/// The parts of an HTTP exchange, in their order.
+enum class Phase {
+  queue = 1,   ///< waiting for one of the connections that may be open
+  resolve,     ///< looking up the host's addresses
+  connect,     ///< connecting, through the proxy where there is one
+  tls,         ///< the TLS handshake
+  send,        ///< the server takes the request
+  first_byte,  ///< waiting for the answer to begin
+  receive      ///< the answer arrives
+};
+
+/// The phase's name, as it stands above.
+std::string_view to_string(Phase phase) noexcept;
 
 /// The category of `cache_errc`.
 boost::system::error_category const& cache_category() noexcept;
@@ -84,6 +100,31 @@ inline error_code make_error_code(http_errc e) noexcept {
 class Error : public boost::system::system_error {
  public:
   Error(error_code code, std::string const& context) : system_error(code, context) {}
+};
+
+/// The time allowed has passed: `http_errc::timeout`, and in which part of the exchange.
+class TimeoutError : public Error {
+ public:
+  TimeoutError(Phase phase, std::string const& context)
+      : Error(make_error_code(http_errc::timeout), context), phase_(phase) {}
+
+  Phase phase() const noexcept { return phase_; }
+
+ private:
+  Phase phase_;
+};
+
+/// A proxy did not let the request through: `http_errc::proxy`.
+class ProxyError : public Error {
+ public:
+  ProxyError(unsigned status, std::string const& context)
+      : Error(make_error_code(http_errc::proxy), context), status_(status) {}
+
+  /// The status that an HTTP proxy answered with, 407 when it wants other credentials; 0 when it sent none.
+  unsigned status() const noexcept { return status_; }
+
+ private:
+  unsigned status_;
 };
 
 /// A fault that SQLite reported.

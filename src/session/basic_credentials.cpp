@@ -27,7 +27,7 @@ std::string encode(std::string_view plain) {
 
 }  // namespace
 
-std::string basic_credentials(std::string_view user_info) {
+std::string decode_user_info(std::string_view user_info) {
   std::string plain;
   for (std::size_t i = 0; i < user_info.size(); ++i) {
     if (user_info[i] == '%') {
@@ -37,6 +37,11 @@ std::string basic_credentials(std::string_view user_info) {
       plain += user_info[i];
     }
   }
+  return plain;
+}
+
+std::string basic_credentials(std::string_view user_info) {
+  std::string plain = decode_user_info(user_info);
   if (user_info.find(':') == std::string_view::npos) plain += ':';
   return encode(plain);
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "beast_cache/detail/baton.hpp"
 #include "beast_cache/http/url.hpp"
 #include "beast_cache/session/client_options.hpp"
+#include "session/proxy.hpp"
 #include "session/transport.hpp"
 
 namespace beast_cache {
@@ -26,8 +28,8 @@ namespace detail {
 /// A connection with the bytes that were read from it and not used yet.
 class Connection {
  public:
-  Connection(asio::any_io_executor executor, Transport::Clock::duration stall_timeout)
-      : transport(std::move(executor), stall_timeout) {}
+  Connection(asio::any_io_executor executor, Timeouts const& timeouts)
+      : transport(std::move(executor), timeouts) {}
 
   Transport transport;
   /// Bytes [begin, end) of the buffer are unread.
@@ -52,7 +54,7 @@ class Lease {
   /// Null until `connect`, when none was idle.
   Connection* connection() const noexcept { return connection_.get(); }
   /// Opens a new connection in place of the one there is.
-  asio::awaitable<void> connect(Url url, Transport::Clock::time_point deadline);
+  asio::awaitable<void> connect(Route route, Transport::Clock::time_point deadline);
   /// Closes the connection, and keeps the right to have one.
   void disconnect() noexcept { connection_.reset(); }
   /// Lets the next request have the connection.
@@ -60,17 +62,19 @@ class Lease {
 
  private:
   friend class ConnectionPool;
-  Lease(std::shared_ptr<ConnectionPool> pool, std::string origin, std::unique_ptr<Connection> connection)
-      : pool_(std::move(pool)), origin_(std::move(origin)), connection_(std::move(connection)) {}
+  Lease(std::shared_ptr<ConnectionPool> pool, std::string key, std::unique_ptr<Connection> connection)
+      : pool_(std::move(pool)), key_(std::move(key)), connection_(std::move(connection)) {}
 
   std::shared_ptr<ConnectionPool> pool_;
-  std::string origin_;
+  std::string key_;
   std::unique_ptr<Connection> connection_;
 };
 
-/// Idle connections by origin, and who waits for one.
+/// Idle connections by route, and who waits for one.
 ///
-/// A pool belongs to one session, so the settings of TLS are the same for all its connections.
+/// A pool belongs to one session, so the settings of TLS are the same for all its connections. Those who wait
+/// are served in the order of their arrival; only who waits for a route that may have no more connections
+/// is passed over.
 /// Thread safety: shared objects: safe.
 class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
  public:
@@ -81,10 +85,14 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   ~ConnectionPool();
   static std::shared_ptr<ConnectionPool> create(asio::any_io_executor executor, ClientOptions const& options);
 
-  /// Waits until the origin may have one more connection, in the order of arrival.
-  /// Errors: `http_errc::timeout` at the deadline, `http_errc::closed`.
+  /// The way to a server: itself, or a proxy.
+  Route route(Url const& url) const { return Route(url, proxies_.choose(url)); }
+
+  /// Waits until the route may have one more connection.
+  /// @param key Of the route.
+  /// Errors: `TimeoutError` at the deadline or after the time for waiting, `http_errc::closed`.
   /// Cancellation: all types.
-  asio::awaitable<Lease> acquire(std::string origin, Clock::time_point deadline);
+  asio::awaitable<Lease> acquire(std::string key, Clock::time_point deadline);
 
   /// Drops the idle connections, and lets those fail that wait.
   void close() noexcept;
@@ -104,8 +112,10 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   };
   class Waiter {
    public:
-    Waiter(asio::any_io_executor const& executor, Clock::time_point deadline) : baton(executor, deadline) {}
+    Waiter(asio::any_io_executor const& executor, Clock::time_point deadline, std::uint64_t n)
+        : baton(executor, deadline), number(n) {}
     Baton baton;
+    std::uint64_t const number;
     bool granted = false;
     std::unique_ptr<Connection> connection;
   };
@@ -115,21 +125,30 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
     std::vector<Idle> idle;
     std::deque<std::shared_ptr<Waiter>> waiters;
   };
+  using Buckets = std::unordered_map<std::string, Bucket>;
   class Queued;
   using Dropped = std::vector<std::unique_ptr<Connection>>;
 
-  std::optional<Lease> try_acquire(std::string const& origin, Dropped& dropped);
-  void release(std::string const& origin, std::unique_ptr<Connection> connection) noexcept;
-  void release_locked(std::string const& origin, std::unique_ptr<Connection> connection, Dropped& dropped);
+  std::optional<Lease> try_acquire(std::string const& key, Dropped& dropped);
+  bool make_room(Dropped& dropped);
+  void release(std::string const& key, std::unique_ptr<Connection> connection) noexcept;
+  void release_locked(std::string const& key, std::unique_ptr<Connection> connection, Dropped& dropped);
+  void count_closed(Bucket& bucket, std::size_t count) noexcept;
+  Buckets::iterator first_waiting(Buckets::iterator released);
+  void grant(Bucket& bucket, std::unique_ptr<Connection> connection);
   void sweep(Clock::time_point now, Dropped& dropped);
 
   asio::any_io_executor const executor_;
   std::size_t const limit_;
+  std::size_t const total_limit_;
   std::chrono::milliseconds const idle_timeout_;
-  std::chrono::milliseconds const stall_timeout_;
+  Timeouts const timeouts_;
+  Proxies const proxies_;
   std::string const ca_file_;
   std::mutex mutex_;
-  std::unordered_map<std::string, Bucket> buckets_;
+  Buckets buckets_;
+  std::size_t open_ = 0;  // in all buckets
+  std::uint64_t arrivals_ = 0;
   Clock::time_point next_sweep_;
   bool closed_ = false;
   std::mutex tls_mutex_;

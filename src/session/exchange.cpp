@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "beast_cache/error.hpp"
+#include "session/failure.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -21,17 +22,13 @@ constexpr std::size_t buffer_size = 16 * 1024;
 constexpr std::size_t direct_read = 4 * 1024;
 constexpr std::size_t source_piece = 64 * 1024;
 
-bool ended_from_outside(error_code const& ec) noexcept {
-  return ec == http_errc::timeout || ec == asio::error::operation_aborted;
-}
-
-/// An I/O error as the error of an exchange.
-Error create_error(error_code const& ec, Url const& url, std::string_view when) {
+/// Throws an I/O error as the error of an exchange.
+[[noreturn]] void fail_exchange(error_code const& ec, Url const& url, std::string_view when, Phase phase) {
   std::string context(url.origin());
   context.append(": ").append(when);
-  if (ended_from_outside(ec) || ec.category() == http_category()) return Error(ec, context);
+  if (ended_from_outside(ec) || ec.category() == http_category()) fail(ec, context, phase);
   if (ec != asio::error::eof) context.append(" (").append(ec.message()).append(")");
-  return Error(http_errc::truncated, context);
+  throw Error(http_errc::truncated, context);
 }
 
 std::string_view unread(Connection const& connection) noexcept {
@@ -76,7 +73,7 @@ class NetworkReader final : public BodyReader {
   }
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    if (failed_) throw create_error(http_errc::truncated, url_, "the body was given up");
+    if (failed_) fail_exchange(http_errc::truncated, url_, "the body was given up", Phase::receive);
     std::size_t count = 0;
     error_code ec;
     failed_ = true;  // until the end of this function: what leaves it early ends the body
@@ -99,7 +96,7 @@ class NetworkReader final : public BodyReader {
     }
     if (ec) {
       lease_ = Lease();
-      throw create_error(ec, url_, "reading the body");
+      fail_exchange(ec, url_, "reading the body", Phase::receive);
     }
     failed_ = false;
     co_return count;
@@ -206,12 +203,15 @@ Exchange::Exchange(std::shared_ptr<ConnectionPool> pool, Request request,
                    Transport::Clock::time_point deadline, std::size_t head_limit)
     : pool_(std::move(pool)),
       request_(std::move(request)),
+      route_(pool_->route(request_.url())),
       deadline_(deadline),
       head_limit_(head_limit),
-      head_(serialize_head(request_)) {}
+      head_(serialize_head(request_)) {
+  if (route_.is_forwarded()) head_ = to_absolute_form(std::move(head_), request_.url(), *route_.proxy);
+}
 
 asio::awaitable<StreamedResponse> Exchange::run() {
-  lease_ = co_await pool_->acquire(std::string(request_.url().origin()), deadline_);
+  lease_ = co_await pool_->acquire(route_.key(), deadline_);
   bool done = false;
   if (lease_.connection()) {
     // RFC 9110 section 9.2.2: a server may close an idle connection at any time.
@@ -221,14 +221,19 @@ asio::awaitable<StreamedResponse> Exchange::run() {
     if (!done) lease_.disconnect();
   }
   if (!done) {
-    co_await lease_.connect(request_.url(), deadline_);
+    co_await lease_.connect(route_, deadline_);
     co_await attempt(false);
   }
+  // RFC 9110 section 15.5.8: it is the proxy that asks for authentication, and not the origin's answer.
+  if (route_.is_forwarded() && response_.status == 407)
+    throw ProxyError(407, std::string(request_.url().origin()) + " through " + route_.proxy->name());
   co_return respond();
 }
 
 /// @return False when the request can and should be sent again.
 asio::awaitable<bool> Exchange::attempt(bool may_retry) {
+  Transport& transport = lease_.connection()->transport;
+  transport.enter(Phase::send);
   error_code write_error;
   co_await write_request(write_error);
   error_code ec = write_error;
@@ -236,11 +241,13 @@ asio::awaitable<bool> Exchange::attempt(bool may_retry) {
   fully_sent_ = !write_error;
   if (!ended_from_outside(write_error)) {
     ec = {};
+    transport.enter(Phase::first_byte);
     co_await read_final_head(ec);
   }
   if (ec) {
     if (may_retry && !answered_ && !ended_from_outside(ec)) co_return false;
-    throw create_error(ec, request_.url(), answered_ ? "reading the response" : "waiting for the response");
+    fail_exchange(ec, request_.url(), answered_ ? "reading the response" : "waiting for the response",
+                  transport.phase());
   }
   co_return true;
 }
@@ -309,6 +316,7 @@ asio::awaitable<void> Exchange::read_head(error_code& ec) {
   std::size_t size = 0;
   for (;;) {
     if (!unread(connection).empty()) {
+      if (!answered_) connection.transport.enter(Phase::receive);
       answered_ = true;
       size = scanner.scan(unread(connection), ec);
       if (ec) co_return;

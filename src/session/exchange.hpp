@@ -38,6 +38,7 @@ class Exchange {
 
   std::shared_ptr<ConnectionPool> pool_;
   Request request_;
+  Route route_;
   Transport::Clock::time_point deadline_;
   std::size_t head_limit_;
   std::string head_;

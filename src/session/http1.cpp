@@ -134,6 +134,8 @@ std::string serialize_head(Request const& request) {
     if (is_clients_own(field.name(), name))
       throw Error(http_errc::injection,
                   origin + ": request header " + std::string(name) + " is for the client alone to set");
+    // RFC 9110 section 11.7.2: it is for the proxy, whose credentials are in the options.
+    if (field.name() == http::field::proxy_authorization) continue;
     head.append("\r\n").append(name).append(": ").append(value);
   }
 

@@ -3,27 +3,16 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "beast_cache/error.hpp"
+#include "session/environment.hpp"
 #include "session/transport.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 namespace {
-
-/// A variable of the environment, as OpenSSL takes it: nothing for a program that runs with other rights than
-/// its caller's.
-std::string environment(char const* name) {
-#if defined(__GLIBC__)
-  char const* const value = ::secure_getenv(name);
-#else
-  char const* const value = std::getenv(name);
-#endif
-  return value ? value : "";
-}
 
 bool has_entries(std::string const& directory) {
   std::error_code ignored;

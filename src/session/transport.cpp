@@ -8,16 +8,18 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <mutex>
 #include <optional>
-#include <vector>
 
-#include "beast_cache/detail/baton.hpp"
 #include "beast_cache/error.hpp"
+#include "session/failure.hpp"
 #include "session/tls_context.hpp"
 
 namespace beast_cache {
@@ -25,7 +27,6 @@ inline namespace v1 {
 namespace detail {
 namespace {
 
-using Tcp = asio::ip::tcp;
 using Token = asio::redirect_error_t<asio::use_awaitable_t<>>;
 
 }  // namespace
@@ -38,8 +39,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   using lowest_layer_type = Wire;
   using Clock = Transport::Clock;
 
-  Wire(asio::any_io_executor const& executor, Clock::duration stall_timeout)
-      : socket_(executor), timer_(executor), stall_timeout_(stall_timeout) {}
+  Wire(asio::any_io_executor const& executor, Timeouts const& timeouts)
+      : socket_(executor), timer_(executor), timeouts_(timeouts) {}
 
   executor_type get_executor() noexcept { return socket_.get_executor(); }
   lowest_layer_type& lowest_layer() noexcept { return *this; }
@@ -52,22 +53,6 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void async_write_some(Buffers const& buffers, Handler&& handler) {
     start(Write(), buffers, std::forward<Handler>(handler));
   }
-  template <class Handler>
-  void async_connect(Tcp::endpoint const& endpoint, Handler&& handler) {
-    std::unique_lock lock(mutex_);
-    if (dead_) {
-      lock.unlock();
-      asio::post(get_executor(),
-                 boost::beast::bind_front_handler(std::forward<Handler>(handler),
-                                                  error_code(asio::error::operation_aborted)));
-      return;
-    }
-    begin_wait();
-    error_code ignored;
-    socket_.close(ignored);
-    socket_.async_connect(endpoint, std::forward<Handler>(handler));
-  }
-
   /// Ends the connection for a reason that every operation reports from now on.
   void kill(error_code reason) noexcept {
     std::lock_guard const lock(mutex_);
@@ -78,7 +63,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
     std::lock_guard const lock(mutex_);
     ++generation_;
     deadline_ = deadline;
-    wait_until(stall_timeout_.count() == 0 ? deadline : Clock::now() + stall_timeout_);
+    phase_deadline_ = Clock::time_point::max();
+    wait_until(deadline);
   }
   void disarm() noexcept {
     std::lock_guard const lock(mutex_);
@@ -96,6 +82,22 @@ class Wire : public std::enable_shared_from_this<Wire> {
     socket_.close(ignored);
   }
 
+  /// Begins a part of the exchange, with the limit that it has.
+  void enter(Phase phase) {
+    phase_ = phase;
+    auto const limit = timeouts_.limit(phase);
+    if (limit.count() == 0 && !is_phase_limited_) return;
+    // While bytes flow, it is each wait for them that is limited.
+    bool const is_whole = phase != Phase::send && phase != Phase::receive;
+    is_phase_limited_ = limit.count() != 0;
+    std::lock_guard const lock(mutex_);
+    auto const end = Clock::now() + limit;
+    phase_deadline_ = is_phase_limited_ && is_whole ? end : Clock::time_point::max();
+    wait_limit_ = is_whole ? Clock::duration(0) : Clock::duration(limit);
+    if (is_phase_limited_ && end < timer_.expiry()) wait_until(end);
+  }
+  Phase phase() const noexcept { return phase_; }
+
   /// An operation has ended. Replaces what it reports when it was ended from outside.
   void settle(error_code& ec) noexcept {
     waits_since_.store(0, std::memory_order_relaxed);
@@ -104,10 +106,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
     ec = reason_;
   }
 
-  void on_connected() {
+  void adopt(Socket socket) {
     std::lock_guard const lock(mutex_);
-    error_code ignored;
-    socket_.set_option(Tcp::no_delay(true), ignored);
+    socket_ = std::move(socket);
+    error_code ignored;  // a Unix-domain socket has no such option
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket_.non_blocking(true, ignored);
   }
 
@@ -116,7 +119,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     if (dead_) return false;  // the deadline may have passed while nothing was read any more
     char byte = 0;
     error_code ec;
-    socket_.receive(asio::buffer(&byte, 1), Tcp::socket::message_peek, ec);
+    socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
     return ec == asio::error::would_block || ec == asio::error::try_again;
   }
 
@@ -124,14 +127,14 @@ class Wire : public std::enable_shared_from_this<Wire> {
   class Read {
    public:
     template <class Buffers, class Handler>
-    void operator()(Tcp::socket& socket, Buffers const& buffers, Handler&& handler) const {
+    void operator()(Socket& socket, Buffers const& buffers, Handler&& handler) const {
       socket.async_read_some(buffers, std::forward<Handler>(handler));
     }
   };
   class Write {
    public:
     template <class Buffers, class Handler>
-    void operator()(Tcp::socket& socket, Buffers const& buffers, Handler&& handler) const {
+    void operator()(Socket& socket, Buffers const& buffers, Handler&& handler) const {
       socket.async_write_some(buffers, std::forward<Handler>(handler));
     }
   };
@@ -162,7 +165,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   }
 
   void begin_wait() noexcept {
-    if (stall_timeout_.count() != 0)
+    if (is_phase_limited_)
       waits_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   }
 
@@ -177,11 +180,15 @@ class Wire : public std::enable_shared_from_this<Wire> {
     std::lock_guard const lock(mutex_);
     auto const now = Clock::now();
     if (generation != generation_ || now < timer_.expiry()) return;
-    auto const since = waits_since_.load(std::memory_order_relaxed);
-    auto const begin = since == 0 ? now : Clock::time_point(Clock::duration(since));
-    if (now >= deadline_ || now - begin >= stall_timeout_) return kill_locked(http_errc::timeout);
+    auto next = std::min(deadline_, phase_deadline_);
+    if (wait_limit_.count() != 0) {
+      auto const since = waits_since_.load(std::memory_order_relaxed);
+      auto const begin = since == 0 ? now : Clock::time_point(Clock::duration(since));
+      next = std::min(next, begin + wait_limit_);
+    }
+    if (now >= next) return kill_locked(http_errc::timeout);
     try {
-      wait_until(begin + stall_timeout_);
+      wait_until(next);
     } catch (...) {  // without a timer it could wait for ever
       kill_locked(http_errc::timeout);
     }
@@ -196,10 +203,16 @@ class Wire : public std::enable_shared_from_this<Wire> {
   }
 
   mutable std::mutex mutex_;
-  Tcp::socket socket_;
+  Socket socket_;
   asio::steady_timer timer_;
-  Clock::duration const stall_timeout_;
+  Timeouts const timeouts_;
+  // Of the operations' own: nobody else reads these two.
+  Phase phase_ = Phase::connect;
+  bool is_phase_limited_ = false;
+  // Under the mutex.
   Clock::time_point deadline_;
+  Clock::time_point phase_deadline_;
+  Clock::duration wait_limit_{0};
   std::atomic<Clock::rep> waits_since_ = 0;  // no operation is under way: 0
   std::uint64_t generation_ = 0;
   std::atomic<bool> dead_ = false;
@@ -282,14 +295,6 @@ class StartWrite {
   }
 };
 
-class StartConnect {
- public:
-  template <class Handler>
-  void operator()(Handler&& handler, Link* link, Tcp::endpoint const& endpoint) const {
-    link->async_connect(endpoint, Settling<std::decay_t<Handler>>(link, std::forward<Handler>(handler)));
-  }
-};
-
 class StartHandshake {
  public:
   template <class Handler>
@@ -299,75 +304,10 @@ class StartHandshake {
   }
 };
 
-/// A name lookup that may outlive who asked for it: the operating system's can't be interrupted.
-class Lookup : public std::enable_shared_from_this<Lookup> {
- public:
-  Lookup(asio::any_io_executor const& executor, Baton::Clock::time_point deadline)
-      : baton(executor, deadline), resolver_(executor) {}
-
-  void start(std::string_view host, std::string_view service) {
-    resolver_.async_resolve(host, service, Tcp::resolver::numeric_service, Done(shared_from_this()));
-  }
-
-  Baton baton;
-  // Written before the baton is released, read after it.
-  error_code ec;
-  std::vector<Tcp::endpoint> endpoints;
-
- private:
-  class Done {
-   public:
-    explicit Done(std::shared_ptr<Lookup> lookup) noexcept : lookup_(std::move(lookup)) {}
-    void operator()(error_code ec, Tcp::resolver::results_type const& results) const {
-      lookup_->ec = ec;
-      for (auto const& entry : results) lookup_->endpoints.push_back(entry.endpoint());
-      lookup_->baton.release();
-    }
-
-   private:
-    std::shared_ptr<Lookup> lookup_;
-  };
-
-  Tcp::resolver resolver_;
-};
-
-// RFC 6761 section 6.3: such a name is this machine, and the question never leaves it.
-bool is_localhost(std::string_view host) noexcept {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  return host == "localhost" || host.ends_with(".localhost");
-}
-
-asio::awaitable<std::vector<Tcp::endpoint>> resolve(asio::any_io_executor const& executor, Url const& url,
-                                                    Transport::Clock::time_point deadline) {
-  std::string const host(url.host_name());
-  error_code ec;
-  std::vector<Tcp::endpoint> endpoints;
-  auto const address = asio::ip::make_address(host, ec);
-  if (!ec) {
-    endpoints.emplace_back(address, url.port());
-    co_return endpoints;
-  }
-  if (is_localhost(host)) {
-    endpoints.emplace_back(asio::ip::address_v4::loopback(), url.port());
-    endpoints.emplace_back(asio::ip::address_v6::loopback(), url.port());
-    co_return endpoints;
-  }
-  auto const lookup = std::make_shared<Lookup>(executor, deadline);
-  lookup->start(host, std::to_string(url.port()));
-  co_await lookup->baton.wait(ec);
-  if (!lookup->baton.released()) {
-    if (ec) throw Error(asio::error::operation_aborted, std::string(url.origin()));
-    throw Error(http_errc::timeout, std::string(url.origin()) + ": looking up the name");
-  }
-  if (lookup->ec)
-    throw Error(http_errc::resolve, std::string(url.origin()) + " (" + lookup->ec.message() + ")");
-  co_return std::move(lookup->endpoints);
-}
-
 }  // namespace
 
-Transport::Transport(asio::any_io_executor executor, Clock::duration stall_timeout)
-    : link_(std::make_shared<Link>(executor, stall_timeout)) {}
+Transport::Transport(asio::any_io_executor executor, Timeouts const& timeouts)
+    : link_(std::make_shared<Link>(executor, timeouts)) {}
 Transport::Transport(Transport&&) noexcept = default;
 Transport& Transport::operator=(Transport&& other) noexcept {
   if (link_) link_->close();
@@ -383,6 +323,15 @@ void Transport::arm(Clock::time_point deadline) {
 }
 void Transport::disarm() noexcept {
   link_->disarm();
+}
+void Transport::enter(Phase phase) {
+  link_->enter(phase);
+}
+Phase Transport::phase() const noexcept {
+  return link_->phase();
+}
+void Transport::adopt(Socket socket) {
+  link_->adopt(std::move(socket));
 }
 bool Transport::is_quiet() noexcept {
   // What TLS has taken from the socket already is not seen by a look at the socket.
@@ -403,31 +352,7 @@ asio::awaitable<std::size_t> Transport::write(asio::const_buffer first, asio::co
                                                                     buffers);
 }
 
-asio::awaitable<void> Transport::connect(Url url, Clock::time_point deadline,
-                                         std::shared_ptr<TlsContext const> tls) {
-  arm(deadline);
-  co_await connect_tcp(url, deadline);
-  link_->on_connected();
-  if (tls) co_await shake_hands(url, std::move(tls));
-}
-
-asio::awaitable<void> Transport::connect_tcp(Url const& url, Clock::time_point deadline) {
-  auto const endpoints = co_await resolve(link_->get_executor(), url, deadline);
-  std::string tried;
-  for (Tcp::endpoint const& endpoint : endpoints) {
-    error_code ec;
-    Token token(asio::use_awaitable, ec);
-    co_await asio::async_initiate<Token, void(error_code)>(StartConnect(), token, link_.get(), endpoint);
-    if (!ec) co_return;
-    if (ec == asio::error::operation_aborted || ec == http_errc::timeout)
-      throw Error(ec, std::string(url.origin()) + ": connecting to " + endpoint.address().to_string());
-    if (!tried.empty()) tried += ", ";
-    tried += endpoint.address().to_string() + ": " + ec.message();
-  }
-  throw Error(http_errc::connect, std::string(url.origin()) + " (" + tried + ")");
-}
-
-asio::awaitable<void> Transport::shake_hands(Url const& url, std::shared_ptr<TlsContext const> tls) {
+asio::awaitable<void> Transport::secure(Url url, std::shared_ptr<TlsContext const> tls) {
   link_->tls_context = std::move(tls);
   link_->tls.emplace(*link_, link_->tls_context->context());
   expect_host(link_->tls->native_handle(), url);
@@ -436,8 +361,7 @@ asio::awaitable<void> Transport::shake_hands(Url const& url, std::shared_ptr<Tls
   co_await asio::async_initiate<Token, void(error_code)>(StartHandshake(), token, link_.get());
   if (!ec) co_return;
   std::string const origin(url.origin());
-  if (ec == asio::error::operation_aborted || ec == http_errc::timeout)
-    throw Error(ec, origin + ": during the TLS handshake");
+  if (ended_from_outside(ec)) fail(ec, origin + ": during the TLS handshake", phase());
   std::string const reason = verify_failure(link_->tls->native_handle());
   if (!reason.empty()) throw Error(http_errc::tls_verify, origin + " (" + reason + ")");
   throw Error(http_errc::tls_handshake, origin + " (" + ec.message() + ")");

@@ -9,7 +9,10 @@
 #include <string>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/error.hpp"
 #include "beast_cache/http/url.hpp"
+#include "beast_cache/session/timeouts.hpp"
+#include "session/connect.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -35,10 +38,7 @@ class Transport {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// @param stall_timeout The longest that one operation may wait for the other side; zero: the deadline
-  /// alone
-  ///   counts.
-  Transport(asio::any_io_executor executor, Clock::duration stall_timeout);
+  Transport(asio::any_io_executor executor, Timeouts const& timeouts);
   Transport(Transport&&) noexcept;
   Transport& operator=(Transport&&) noexcept;
   /// Closes the connection.
@@ -48,10 +48,16 @@ class Transport {
   void arm(Clock::time_point deadline);
   void disarm() noexcept;
 
-  /// Looks the host up, connects, and shakes hands.
-  /// @param tls Null for http.
-  /// Errors: `Error` with `http_errc::resolve`, `connect`, `tls_verify`, `tls_handshake`, `timeout`.
-  asio::awaitable<void> connect(Url url, Clock::time_point deadline, std::shared_ptr<TlsContext const> tls);
+  /// Begins a part of the exchange, which may take no longer than its limit. After `arm`.
+  void enter(Phase phase);
+  /// The part that was begun last.
+  Phase phase() const noexcept;
+
+  /// Takes a connected socket.
+  void adopt(Socket socket);
+  /// Shakes hands for TLS.
+  /// Errors: `Error` with `http_errc::tls_verify`, `tls_handshake`; `TimeoutError`.
+  asio::awaitable<void> secure(Url url, std::shared_ptr<TlsContext const> tls);
 
   /// @return 0 with an error. A close by the peer is `asio::error::eof`; without TLS's close_notify it is
   /// not.
@@ -63,9 +69,6 @@ class Transport {
   bool is_quiet() noexcept;
 
  private:
-  asio::awaitable<void> connect_tcp(Url const& url, Clock::time_point deadline);
-  asio::awaitable<void> shake_hands(Url const& url, std::shared_ptr<TlsContext const> tls);
-
   std::shared_ptr<Link> link_;
 };
 

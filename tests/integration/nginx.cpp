@@ -1,10 +1,9 @@
 // The client session against a real web server, and against servers whose certificates are wrong.
 #include "support/nginx.hpp"
 
-#include <cstdlib>
-
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/client_session.hpp"
+#include "support/environment.hpp"
 #include "support/memory_backend.hpp"
 #include "support/run.hpp"
 
@@ -69,18 +68,6 @@ Error failure(asio::io_context& io, asio::awaitable<Response> operation) {
   }
   return Error(error_code(), "no failure");
 }
-
-/// Sets a variable of the environment for a while.
-class Environment {
- public:
-  Environment(char const* name, std::string const& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
-  Environment(Environment const&) = delete;
-  Environment& operator=(Environment const&) = delete;
-  ~Environment() { ::unsetenv(name_); }
-
- private:
-  char const* name_;
-};
 
 }  // namespace
 

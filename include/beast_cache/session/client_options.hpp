@@ -16,6 +16,7 @@
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/http/url.hpp"
+#include "beast_cache/session/timeouts.hpp"
 #include "beast_cache/version.hpp"
 
 namespace beast_cache {
@@ -45,15 +46,12 @@ class ClientOptions {
   }
   std::chrono::milliseconds timeout() const noexcept { return timeout_; }
 
-  /// How long the server may keep an exchange waiting at one time: for the connection, for it to take a piece
-  /// of the request, for the answer to begin, for the next piece of it. A caller that takes its time over a
-  /// body does not count. It fails as a timeout does; a year at most. Default: zero, which is as long as
-  /// `timeout` allows.
-  ClientOptions& stall_timeout(std::chrono::milliseconds timeout) {
-    stall_timeout_ = std::clamp(timeout, std::chrono::milliseconds(0), longest);
+  /// Limits on the parts of an exchange. Default: none beside `timeout`.
+  ClientOptions& timeouts(Timeouts const& timeouts) {
+    timeouts_ = timeouts;
     return *this;
   }
-  std::chrono::milliseconds stall_timeout() const noexcept { return stall_timeout_; }
+  Timeouts const& timeouts() const noexcept { return timeouts_; }
 
   /// How many redirects are followed; 0 returns the redirect itself. Default: 10.
   ClientOptions& max_redirects(unsigned limit) {
@@ -76,6 +74,32 @@ class ClientOptions {
     return *this;
   }
   std::size_t max_connections_per_origin() const noexcept { return max_connections_per_origin_; }
+
+  /// How many connections are open at once in all, idle ones too; the one that is idle for the longest time
+  /// makes room. At least 1. Default: 512.
+  ClientOptions& max_connections(std::size_t limit) {
+    max_connections_ = limit == 0 ? 1 : limit;
+    return *this;
+  }
+  std::size_t max_connections() const noexcept { return max_connections_; }
+
+  /// The proxy for every request: `http://host:port` for an HTTP proxy, which https goes through by CONNECT,
+  /// or `socks5h://host:port`, which looks the names up (`socks5://` means the same). User information in it
+  /// is for the proxy alone. What is no such URL fails the session's constructor with
+  /// `http_errc::invalid_url`. Default: empty, none.
+  ClientOptions& proxy(std::string url) {
+    proxy_ = std::move(url);
+    return *this;
+  }
+  std::string const& proxy() const noexcept { return proxy_; }
+
+  /// Where `proxy` is empty, takes the proxies from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`,
+  /// in lower or upper case, when the session is made. Default: false.
+  ClientOptions& proxy_from_environment(bool take) {
+    proxy_from_environment_ = take;
+    return *this;
+  }
+  bool proxy_from_environment() const noexcept { return proxy_from_environment_; }
 
   /// How long an idle connection is kept for reuse, a year at most; 0 keeps none. Default: 30 s.
   ClientOptions& idle_timeout(std::chrono::milliseconds timeout) {
@@ -155,15 +179,18 @@ class ClientOptions {
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +
                             std::to_string(BEAST_CACHE_VERSION_MINOR);
   std::chrono::milliseconds timeout_ = std::chrono::seconds(30);
-  std::chrono::milliseconds stall_timeout_ = std::chrono::milliseconds(0);
+  Timeouts timeouts_;
+  std::string proxy_;
   std::chrono::milliseconds idle_timeout_ = std::chrono::seconds(30);
   std::size_t max_connections_per_origin_ = 64;
+  std::size_t max_connections_ = 512;
   std::size_t max_header_size_ = 64 * 1024;
   std::uint64_t max_body_size_ = std::numeric_limits<std::uint64_t>::max();
   Decompression decompression_;
   unsigned max_redirects_ = 10;
   bool allow_downgrade_ = false;
   bool decompresses_ = true;
+  bool proxy_from_environment_ = false;
 };
 
 }  // namespace v1

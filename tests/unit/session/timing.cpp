@@ -105,7 +105,7 @@ TEST_CASE("A server that stalls anywhere ends in a timeout, however long the who
       GENERATE(as<std::string>(), "", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
   ScriptedOrigin origin(stalling(sent));
   asio::io_context io;
-  ClientSession session(io.get_executor(), ClientOptions().stall_timeout(20ms));
+  ClientSession session(io.get_executor(), ClientOptions().timeouts(Timeouts().stall(20ms)));
   CHECK(code_of_get(io, session, origin.url(), std::chrono::hours(1)) == http_errc::timeout);
   CHECK(origin.wait_for_open(0));
 
@@ -117,7 +117,7 @@ TEST_CASE("Neither a server that goes on nor a caller that waits has stalled") {
   std::string const body(std::size_t{8} << 20, 'x');
   ScriptedOrigin origin([&](RecordedRequest const&) { return respond(200, body); });
   asio::io_context io;
-  ClientSession session(io.get_executor(), ClientOptions().stall_timeout(400ms));
+  ClientSession session(io.get_executor(), ClientOptions().timeouts(Timeouts().stall(400ms)));
   CHECK(run(io, read_slowly(session, origin.url(), 500ms)) == body.size());
   // The deadline still counts.
   CHECK(code_of_get(io, session, origin.url(), 0ms) == http_errc::timeout);
