@@ -61,6 +61,7 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::encoding_limit: return "the decoded body exceeds the limits";
       case http_errc::unknown_charset: return "the body's charset is not known";
       case http_errc::proxy: return "the proxy refused or failed";
+      case http_errc::tls_client_certificate: return "the client's certificate can't be used";
     }
     return "unknown HTTP error";
   }

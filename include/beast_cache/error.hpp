@@ -64,7 +64,8 @@ enum class http_errc {
   encoding_truncated,  ///< the body ended before its content coding did
   encoding_limit,      ///< the decoded body is larger, or denser, than the limits
   unknown_charset,     ///< text() of a body in a charset that is not known
-  proxy                ///< the proxy refused or failed; what it said is not the server's answer
+  proxy,               ///< the proxy refused or failed; what it said is not the server's answer
+  tls_client_certificate  ///< the client's certificate or key can't be loaded, or the two don't fit
 };
 
 /// The parts of an HTTP exchange, in their order.

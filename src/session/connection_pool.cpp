@@ -113,7 +113,7 @@ ConnectionPool::ConnectionPool(asio::any_io_executor executor, ClientOptions con
       idle_timeout_(options.idle_timeout()),
       timeouts_(options.timeouts()),
       proxies_(options.proxy(), options.proxy_from_environment()),
-      ca_file_(options.ca_file()),
+      tls_options_(options.tls()),
       next_sweep_(Clock::now()) {}
 
 ConnectionPool::~ConnectionPool() = default;
@@ -128,7 +128,7 @@ std::shared_ptr<ConnectionPool> ConnectionPool::create(asio::any_io_executor exe
 
 std::shared_ptr<TlsContext const> ConnectionPool::tls_context() {
   std::lock_guard const lock(tls_mutex_);
-  if (!tls_) tls_ = load_tls_context(ca_file_);
+  if (!tls_) tls_ = load_tls_context(tls_options_);
   return tls_;
 }
 

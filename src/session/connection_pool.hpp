@@ -144,7 +144,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   std::chrono::milliseconds const idle_timeout_;
   Timeouts const timeouts_;
   Proxies const proxies_;
-  std::string const ca_file_;
+  TlsOptions const tls_options_;
   std::mutex mutex_;
   Buckets buckets_;
   std::size_t open_ = 0;  // in all buckets

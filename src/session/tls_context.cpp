@@ -22,19 +22,34 @@ bool has_entries(std::string const& directory) {
 
 }  // namespace
 
-TlsContext::TlsContext(std::string const& ca_file) : context_(asio::ssl::context::tls_client) {
+TlsContext::TlsContext(TlsOptions const& options) : context_(asio::ssl::context::tls_client) {
   SSL_CTX* const native = context_.native_handle();
-  SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+  bool const needs_1_3 = options.minimum_version() == TlsVersion::tls_1_3;
+  SSL_CTX_set_min_proto_version(native, needs_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   // RFC 7301. Only what this client speaks is offered.
   constexpr unsigned char protocols[] = "\x08http/1.1";
   SSL_CTX_set_alpn_protos(native, protocols, sizeof protocols - 1);
   SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
   context_.set_verify_mode(asio::ssl::verify_peer);
-  if (ca_file.empty()) {
-    trust_system();
+  // Before the system's: an empty store is none that something stands beside.
+  if (!options.extra_ca_file().empty()) trust_file(options.extra_ca_file());
+  if (!options.ca_file().empty()) {
+    trust_file(options.ca_file());
   } else {
-    trust_file(ca_file);
+    trust_system();
   }
+  if (!options.client_chain().empty()) identify(options.client_chain(), options.client_key());
+  sessions_.attach(native);
+}
+
+void TlsContext::identify(std::string const& chain, std::string const& key) {
+  error_code ec;
+  context_.use_certificate_chain_file(chain, ec);
+  if (ec) throw Error(http_errc::tls_client_certificate, "certificate " + chain + " (" + ec.message() + ")");
+  // Without this, OpenSSL would ask for the password of an encrypted key on the terminal.
+  context_.set_password_callback([](std::size_t, auto) { return std::string(); }, ec);
+  context_.use_private_key_file(key, asio::ssl::context::pem, ec);  // it has to fit the certificate
+  if (ec) throw Error(http_errc::tls_client_certificate, "key " + key + " (" + ec.message() + ")");
 }
 
 void TlsContext::trust_file(std::string const& path) {
@@ -69,8 +84,8 @@ void TlsContext::trust_system() {
                                               " (install the system's CA certificates, or set ca_file)");
 }
 
-std::shared_ptr<TlsContext const> load_tls_context(std::string const& ca_file) {
-  return std::make_shared<TlsContext const>(ca_file);
+std::shared_ptr<TlsContext const> load_tls_context(TlsOptions const& options) {
+  return std::make_shared<TlsContext const>(options);
 }
 
 void expect_host(SSL* ssl, Url const& url) {

@@ -6,6 +6,8 @@
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/url.hpp"
+#include "beast_cache/session/tls_options.hpp"
+#include "session/tls_sessions.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -15,14 +17,17 @@ namespace detail {
 class TlsContext {
  public:
   /// As `load_tls_context`.
-  explicit TlsContext(std::string const& ca_file);
+  explicit TlsContext(TlsOptions const& options);
 
   asio::ssl::context& context() const noexcept { return context_; }
+  TlsSessions& sessions() const noexcept { return sessions_; }
 
  private:
   void trust_system();
   void trust_file(std::string const& path);
+  void identify(std::string const& chain, std::string const& key);
 
+  mutable TlsSessions sessions_;
   mutable asio::ssl::context context_;
 };
 

@@ -223,9 +223,13 @@ class Wire : public std::enable_shared_from_this<Wire> {
 class Link final : public Wire {
  public:
   using Wire::Wire;
+  ~Link() {
+    if (tls && is_established) keep_session(tls->native_handle());
+  }
 
   std::shared_ptr<TlsContext const> tls_context;
   std::optional<asio::ssl::stream<Wire&>> tls;
+  bool is_established = false;
 };
 
 namespace {
@@ -356,12 +360,15 @@ asio::awaitable<void> Transport::secure(Url url, std::shared_ptr<TlsContext cons
   link_->tls_context = std::move(tls);
   link_->tls.emplace(*link_, link_->tls_context->context());
   expect_host(link_->tls->native_handle(), url);
+  std::string const origin(url.origin());
+  link_->tls_context->sessions().begin(link_->tls->native_handle(), origin);
   error_code ec;
   Token token(asio::use_awaitable, ec);
   co_await asio::async_initiate<Token, void(error_code)>(StartHandshake(), token, link_.get());
+  link_->is_established = !ec;
   if (!ec) co_return;
-  std::string const origin(url.origin());
   if (ended_from_outside(ec)) fail(ec, origin + ": during the TLS handshake", phase());
+  link_->tls_context->sessions().forget(origin);
   std::string const reason = verify_failure(link_->tls->native_handle());
   if (!reason.empty()) throw Error(http_errc::tls_verify, origin + " (" + reason + ")");
   throw Error(http_errc::tls_handshake, origin + " (" + ec.message() + ")");

@@ -12,6 +12,7 @@
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/url.hpp"
 #include "beast_cache/session/timeouts.hpp"
+#include "beast_cache/session/tls_options.hpp"
 #include "session/connect.hpp"
 
 namespace beast_cache {
@@ -22,9 +23,9 @@ class TlsContext;
 class Link;
 
 /// What https connections of a session are checked against.
-/// @param ca_file Empty: the system's trust store.
-/// Errors: `http_errc::tls_trust_store`, naming the file or the store, when there is nothing to trust.
-std::shared_ptr<TlsContext const> load_tls_context(std::string const& ca_file);
+/// Errors: `http_errc::tls_trust_store`, naming the file or the store, when there is nothing to trust;
+/// `http_errc::tls_client_certificate`.
+std::shared_ptr<TlsContext const> load_tls_context(TlsOptions const& options);
 
 /// A connection whose operations run on the awaiting coroutine's executor, without a strand.
 ///

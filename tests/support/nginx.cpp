@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,11 +116,49 @@ Certificates::Certificates() {
   sign("wrong_host", "ca", "2");
   create("unknown_ca", "/CN=localhost", local, true);
   sign("unknown_ca", "other_ca", "2");
+  create("client", "/CN=a client", "extendedKeyUsage=clientAuth", true);
+  sign("client", "ca", "2");
+  create("intermediate", "/CN=an intermediate CA", "basicConstraints=critical,CA:TRUE", true);
+  sign("intermediate", "ca", "2");
+  create("leaf", "/CN=leaf", local, true);
+  sign("leaf", "intermediate", "2");
+  // Its own issuer comes last, after what has nothing to do with it.
+  std::ofstream(dir + "disordered.pem") << read_file(dir + "other_ca.pem") << read_file(dir + "ca.pem")
+                                        << read_file(dir + "intermediate.pem");
 }
 
 Certificates const& Certificates::shared() {
   static Certificates const certificates;
   return certificates;
+}
+
+OpensslServer::OpensslServer(TlsFiles const& tls, std::vector<std::string> extra) {
+  std::vector<std::string> arguments = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-www",
+                                        "-cert",   tls.certificate(), "-key", tls.key()};
+  arguments.insert(arguments.end(), extra.begin(), extra.end());
+  std::string const log = dir_.path() + "/log";
+  if (::mkfifo(log.c_str(), 0600) != 0) throw std::runtime_error("no pipe");
+  output_ = ::open(log.c_str(), O_RDWR | O_CLOEXEC);
+  pid_ = start(std::move(arguments), {}, log);
+  // It says where it listens: ACCEPT 127.0.0.1:PORT
+  std::string said;
+  std::size_t begin = std::string::npos;
+  while (begin == std::string::npos || said.find('\n', begin) == std::string::npos) {
+    char buffer[512];
+    ssize_t const count = ::read(output_, buffer, sizeof buffer);
+    if (count <= 0) throw std::runtime_error("openssl s_server: " + said);
+    said.append(buffer, static_cast<std::size_t>(count));
+    if (said.find("error") != std::string::npos) throw std::runtime_error("openssl s_server: " + said);
+    begin = said.find("ACCEPT 127.0.0.1:");
+  }
+  port_ = static_cast<std::uint16_t>(std::stoi(said.substr(begin + 17)));
+}
+
+OpensslServer::~OpensslServer() {
+  ::kill(pid_, SIGKILL);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  ::close(output_);
 }
 
 Nginx::Nginx(TlsFiles const& tls, std::string_view extra) {

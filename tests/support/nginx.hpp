@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/scripted_origin.hpp"
 #include "support/temp_directory.hpp"
@@ -27,6 +28,13 @@ class Certificates {
   TlsFiles self_signed() const { return files("self_signed"); }
   /// For localhost, signed by an authority that is not trusted.
   TlsFiles unknown_ca() const { return files("unknown_ca"); }
+  /// For a client, signed by the authority.
+  TlsFiles client() const { return files("client"); }
+  /// For localhost, signed by an intermediate authority.
+  TlsFiles leaf() const { return files("leaf"); }
+  std::string intermediate() const { return dir_.path() + "/intermediate.pem"; }
+  /// The authorities of `leaf` in the wrong order, and one that has nothing to do with it.
+  std::string disordered_chain() const { return dir_.path() + "/disordered.pem"; }
   /// The ones that all tests of a program share.
   static Certificates const& shared();
 
@@ -35,6 +43,22 @@ class Certificates {
     return TlsFiles(dir_.path() + "/" + name + ".pem", dir_.path() + "/" + name + ".key");
   }
   TempDirectory dir_;
+};
+
+/// `openssl s_server`, which answers each GET with a page about the connection.
+class OpensslServer {
+ public:
+  explicit OpensslServer(TlsFiles const& tls, std::vector<std::string> extra = {});
+  OpensslServer(OpensslServer const&) = delete;
+  OpensslServer& operator=(OpensslServer const&) = delete;
+  ~OpensslServer();
+  std::string url() const { return "https://localhost:" + std::to_string(port_) + "/"; }
+
+ private:
+  TempDirectory dir_;
+  int output_ = -1;
+  std::uint16_t port_ = 0;
+  pid_t pid_ = -1;
 };
 
 /// nginx with one http and one https server that serve the same:

@@ -17,6 +17,7 @@
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/http/url.hpp"
 #include "beast_cache/session/timeouts.hpp"
+#include "beast_cache/session/tls_options.hpp"
 #include "beast_cache/version.hpp"
 
 namespace beast_cache {
@@ -31,13 +32,19 @@ class ClientOptions {
  public:
   ClientOptions() = default;
 
-  /// A PEM file of the certificate authorities to trust, in place of the system's. Default: none, the
-  /// system's store (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured). It is read at the first https request.
-  ClientOptions& ca_file(std::string path) {
-    ca_file_ = std::move(path);
+  /// Options of https connections. Default: the system's certificate authorities, TLS 1.2 or later.
+  ClientOptions& tls(TlsOptions options) {
+    tls_ = std::move(options);
     return *this;
   }
-  std::string const& ca_file() const noexcept { return ca_file_; }
+  TlsOptions const& tls() const noexcept { return tls_; }
+
+  /// The same as `TlsOptions::ca_file`: what alone is trusted in place of the system's.
+  ClientOptions& ca_file(std::string path) {
+    tls_.ca_file(std::move(path));
+    return *this;
+  }
+  std::string const& ca_file() const noexcept { return tls_.ca_file(); }
 
   /// How long one exchange may take, from sending the request to the end of the body. Default: 30 s.
   ClientOptions& timeout(std::chrono::milliseconds timeout) {
@@ -174,7 +181,7 @@ class ClientOptions {
   Url base_url_;
   http::fields default_headers_;
   std::shared_ptr<CookieJar> cookie_jar_;
-  std::string ca_file_;
+  TlsOptions tls_;
   std::string accept_ = "*/*";
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +
                             std::to_string(BEAST_CACHE_VERSION_MINOR);

@@ -261,3 +261,36 @@ TEST_CASE("Limits are for one part each: none of them ends an exchange that goes
   for (int i = 0; i < 3; ++i) CHECK(client.get(origin.url()).body().size() == 300000);
   CHECK(origin.connection_count() == 1);
 }
+
+TEST_CASE(
+    "What is ambiguous or malformed is a framing error, wherever it is split, and ends the connection") {
+  std::string const bad = GENERATE(
+      as<std::string>(),
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nx",
+      "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\nContent-Length: 1\r\n\r\nx",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n");
+  std::vector<Script> scripts;
+  for (std::size_t split = 1; split < bad.size(); ++split)
+    scripts.push_back({Step::receive(), Step::send(bad.substr(0, split)), Step::send(bad.substr(split))});
+  std::size_t const count = scripts.size();
+  ScriptedOrigin const origin(std::move(scripts));
+  Client client{ClientOptions()};
+  for (std::size_t i = 0; i < count; ++i)
+    CHECK(client.failure<Error>(origin.url()).code() == http_errc::framing);
+  CHECK(origin.connection_count() == count);
+  CHECK(origin.wait_for_open(0));
+}
+
+TEST_CASE("A body that comes with the answer to HEAD is never the next answer") {
+  std::string const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+  ScriptedOrigin const origin(
+      {{Step::receive(), Step::send("HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n" + evil)},
+       {Step::receive(), Step::send(respond(200, "next"))}});
+  Client client{ClientOptions()};
+  CHECK(run(client.io, client.session.head(origin.url())).body().empty());
+  CHECK(client.get(origin.url()).body() == "next");
+  CHECK(origin.connection_count() == 2);
+}
