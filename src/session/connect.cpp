@@ -45,8 +45,8 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   class Done {
    public:
     explicit Done(std::shared_ptr<Lookup> lookup) noexcept : lookup_(std::move(lookup)) {}
-    void operator()(error_code ec, Tcp::resolver::results_type const& results) const {
-      lookup_->ec = ec;
+    void operator()(error_code failure, Tcp::resolver::results_type const& results) const {
+      lookup_->ec = failure;
       for (auto const& entry : results) lookup_->addresses.push_back(to_address(entry.endpoint()));
       lookup_->baton.release();
     }
