@@ -42,7 +42,8 @@ RawDatabase::RawDatabase(Arguments const& arguments, Role role) {
   execute(role == Role::reader ? reader : writer);
   execute(arguments.text("durability", "normal") == "full" ? "PRAGMA synchronous=FULL"
                                                            : "PRAGMA synchronous=NORMAL");
-  execute("PRAGMA wal_autocheckpoint=" + std::to_string(beast_cache::SQLiteOptions().checkpoint_pages()));
+  std::size_t const pages = beast_cache::SQLiteOptions().checkpoint_pages();
+  execute("PRAGMA wal_autocheckpoint=" + std::to_string(arguments.number("checkpoint-pages", pages)));
 }
 
 void RawDatabase::execute(std::string const& sql) {
