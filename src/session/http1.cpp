@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <cstring>
+
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -52,7 +53,7 @@ bool is_clients_own(http::field name, std::string_view text) noexcept {
       http::field::expect,
   };
   if (name != http::field::unknown) return std::find(own.begin(), own.end(), name) != own.end();
-  return boost::beast::iequals(boost::beast::string_view(text.data(), text.size()), "http2-settings");
+  return iequals(text, "http2-settings");
 }
 
 /// Keeps the fields of one head.
@@ -96,7 +97,7 @@ Framing framing_of(HeadParser const& parser, http::verb method, error_code& ec) 
     // A coding that is not known can't be decoded, and one after "chunked" hides the end of the body. With
     // HTTP/1.0, or beside Content-Length, somebody on the way may have read the message differently.
     bool const plain = head.headers.count(http::field::transfer_encoding) == 1 &&
-                       boost::beast::iequals(head.headers[http::field::transfer_encoding], "chunked");
+                       iequals(head.headers[http::field::transfer_encoding], "chunked");
     if (!plain || head.version != 11 || head.headers.count(http::field::content_length) != 0) {
       ec = http_errc::framing;
     }

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
-#include <boost/beast/core/string.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "beast_cache/error.hpp"
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -63,8 +63,8 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
     next.set_method(http::verb::get);
     next.set_body(Body());
     erase_fields(next.headers(), [](auto const& field) {
-      return boost::beast::iequals(field.name_string().substr(0, 8), "content-") ||
-             boost::beast::iequals(field.name_string(), "digest");
+      return iequals(field.name_string().substr(0, 8), "content-") ||
+             iequals(field.name_string(), "digest");
     });
   } else if (!sent.body().empty() && !sent.body().repeatable()) {
     throw Error(http_errc::body_not_replayable, origin + " to " + std::string(target->origin()));
