@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -79,12 +80,30 @@ bool Squid::start() {
     ssize_t const count = ::read(output_, buffer, sizeof buffer);
     if (count <= 0) break;
     said.append(buffer, static_cast<std::size_t>(count));
-    if (said.find("Accepting HTTP Socket connections") != std::string::npos) return true;
+    // It says so just before it listens.
+    if (said.find("Accepting HTTP Socket connections") != std::string::npos && wait_for_listener())
+      return true;
   }
   ::close(output_);
   int status = 0;
   ::waitpid(pid_, &status, 0);
   return false;
+}
+
+// False if it ends instead.
+bool Squid::wait_for_listener() const {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port_);
+  for (;;) {
+    int const fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool const listens = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(fd);
+    if (listens) return true;
+    pollfd output{output_, 0, 0};  // hung up when it has ended
+    if (::poll(&output, 1, 1) != 0) return false;
+  }
 }
 
 Squid::~Squid() {

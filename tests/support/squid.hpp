@@ -25,6 +25,7 @@ class Squid {
 
  private:
   bool start();
+  bool wait_for_listener() const;
 
   TempDirectory dir_;
   std::uint16_t port_ = 0;
