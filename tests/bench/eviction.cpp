@@ -230,7 +230,7 @@ Suite create_suite() {
   suite.variants["simulate"] = simulate;
   for (std::string const trace : {"zipf 0.8", "zipf 1.0", "zipf 1.0 and scans", "zipf 1.0 and one-time",
                                   "zipf 1.0 and a loop", "zipf 1.0, drifting"}) {
-    for (std::size_t const percent : {1, 10}) {
+    for (std::size_t const percent : {std::size_t{1}, std::size_t{10}}) {
       Case one;
       one.most_rounds = 1;  // each would be the same
       for (std::string const policy : {"FIFO", "LRU", "S3-FIFO", "SIEVE"}) {
