@@ -37,7 +37,7 @@ class HttpCategory final : public boost::system::error_category {
   char const* name() const noexcept override { return "beast_cache.http"; }
   std::string message(int value) const override {
     switch (static_cast<http_errc>(value)) {
-      case http_errc::invalid_url: return "not a valid http or https URL";
+      case http_errc::invalid_url: return "not a valid http, https or http+unix URL";
       case http_errc::injection: return "a character that HTTP does not allow there";
       case http_errc::resolve: return "the host name can't be resolved";
       case http_errc::connect: return "no connection";

@@ -41,7 +41,7 @@ enum class cache_errc {
 
 /// Faults of an HTTP exchange.
 enum class http_errc {
-  invalid_url = 1,     ///< not an absolute http or https URL
+  invalid_url = 1,     ///< not an absolute http, https or http+unix URL
   injection,           ///< CR, LF, NUL or a non-token where HTTP forbids it; nothing was sent
   resolve,             ///< the host name has no address
   connect,             ///< no connection to any of the host's addresses

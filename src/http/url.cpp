@@ -149,6 +149,32 @@ std::string merge_paths(std::string_view base_target, std::string_view path) {
   return merged.append(path);
 }
 
+constexpr std::string_view unix_scheme = "http+unix://";
+
+bool names_unix_socket(std::string_view text) noexcept {
+  std::string_view const scheme = text.substr(0, unix_scheme.size());
+  return std::equal(scheme.begin(), scheme.end(), unix_scheme.begin(), unix_scheme.end(),
+                    [](char a, char b) { return to_lower(a) == b; });
+}
+
+/// What percent-encoded text stands for; nothing where it is malformed, or holds what has to be encoded.
+std::optional<std::string> decode(std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdefABCDEF";
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_unreserved(text[i])) {
+      out += text[i];
+      continue;
+    }
+    if (text[i] != '%') return std::nullopt;
+    std::string_view const escape = text.substr(i + 1, 2);
+    if (escape.size() < 2 || escape.find_first_not_of(digits) != std::string_view::npos) return std::nullopt;
+    out += static_cast<char>(hex_value(escape[0]) * 16 + hex_value(escape[1]));
+    i += 2;
+  }
+  return out;
+}
+
 /// A malformed URL for an error message: a password ends before the last `@`, wherever the parts are.
 std::string quotable(std::string_view text) {
   std::string out;
@@ -164,7 +190,38 @@ std::string quotable(std::string_view text) {
 
 }  // namespace
 
+std::optional<Url> Url::parse_unix(std::string_view text) {
+  std::string_view const rest = text.substr(unix_scheme.size());
+  std::string_view const socket = rest.substr(0, rest.find_first_of("/?#"));
+  std::optional<std::string> const path = decode(socket);
+  if (!path || !path->starts_with('/') || path->find('\0') != std::string::npos) return std::nullopt;
+  std::optional<Url> const over_tcp =
+      parse(std::string("http://localhost").append(rest.substr(socket.size())));
+  if (!over_tcp) return std::nullopt;
+  Url url;
+  url.port_ = over_tcp->port_;
+  url.scheme_size_ = static_cast<std::uint8_t>(unix_scheme.size() - 3);
+  url.text_ = unix_scheme;
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  for (char const c : *path) {
+    if (is_unreserved(c)) {
+      url.text_ += c;
+    } else {
+      auto const byte = static_cast<unsigned char>(c);
+      url.text_.append(1, '%').append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+    }
+  }
+  url.host_end_ = url.target_ = url.text_.size();
+  url.text_.append(over_tcp->target());
+  return url;
+}
+
+std::string Url::socket_path() const {
+  return is_unix() ? decode(host()).value_or(std::string()) : std::string();
+}
+
 std::optional<Url> Url::parse(std::string_view text) {
+  if (text.size() <= max_url_size && names_unix_socket(text)) return parse_unix(text);
   std::size_t const colon = text.find("://");
   if (text.size() > max_url_size || colon == std::string_view::npos) return std::nullopt;
   std::size_t const begin = colon + 3;
@@ -215,8 +272,8 @@ Url::Url(std::string_view text) {
   std::optional<Url> parsed = parse(text);
   if (!parsed)
     throw Error(http_errc::invalid_url, "\"" + quotable(text) +
-                                            "\": needs http:// or https://, a host, and no raw spaces, "
-                                            "control or non-ASCII characters");
+                                            "\": needs http://, https:// or http+unix://, a host, and no "
+                                            "raw spaces, control or non-ASCII characters");
   *this = std::move(*parsed);
 }
 
@@ -234,6 +291,7 @@ std::string_view Url::host_name() const noexcept {
 
 std::string_view Url::authority() const noexcept {
   if (text_.empty()) return {};
+  if (is_unix()) return "localhost";
   std::size_t const begin = scheme_size_ + std::size_t{3};
   return std::string_view(text_).substr(begin, target_ - begin);
 }
@@ -243,14 +301,18 @@ std::optional<Url> Url::resolve(std::string_view reference) const {
   auto const parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
   if (!parsed) return std::nullopt;
   urls::url_view const& view = *parsed;
-  if (view.has_scheme()) return parse(reference);
   std::string text(scheme());
-  if (view.has_authority()) return parse(text.append(1, ':').append(reference));
+  if (view.has_scheme() || view.has_authority()) {
+    std::optional<Url> url =
+        view.has_scheme() ? parse(reference) : parse(text.append(1, ':').append(reference));
+    if (url && url->is_unix() && !same_origin(*url, *this)) return std::nullopt;
+    return url;
+  }
 
   // RFC 3986 section 5.2.2: everything up to the path comes from the base.
   text.append("://");
   if (!user_info_.empty()) text.append(user_info_).append(1, '@');
-  text.append(authority());
+  text.append(origin().substr(scheme_size_ + std::size_t{3}));
   std::string_view const path = to_std(view.encoded_path());
   if (path.empty()) {
     text.append(view.has_query() ? target().substr(0, target().find('?')) : target());

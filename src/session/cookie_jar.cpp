@@ -25,10 +25,12 @@ constexpr std::size_t longest_header = 60'000;
 bool istarts_with(std::string_view text, std::string_view prefix) noexcept {
   return iequals(text.substr(0, prefix.size()), prefix);
 }
-// In a URL's normal form a host that ends in a digit label is an address.
+// In a URL's normal form a host that ends in a digit label is an address, and one that begins with an escape
+// is the path of a socket.
 bool is_address(std::string_view host) noexcept {
   std::string_view const last = host.substr(host.rfind('.') + 1);
-  return host.starts_with('[') || last.find_first_not_of("0123456789") == std::string_view::npos;
+  return host.starts_with('[') || host.starts_with('%') ||
+         last.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 std::string_view path_of(Url const& url) noexcept {

@@ -201,8 +201,12 @@ asio::awaitable<void> dial(Transport& transport, asio::any_io_executor executor,
   std::string const who(proxy ? proxy->name() : route.url.origin());
   std::string const host(proxy ? proxy->host() : route.url.host_name());
   std::uint16_t const port = proxy ? proxy->port() : route.url.port();
-  std::vector<Address> addresses =
-      co_await resolve(executor, host, port, who, limited(deadline, timeouts, Phase::resolve));
+  std::vector<Address> addresses;
+  if (route.url.is_unix()) {
+    addresses.push_back(Address::of_path(route.url.socket_path()));
+  } else {
+    addresses = co_await resolve(executor, host, port, who, limited(deadline, timeouts, Phase::resolve));
+  }
   Socket socket =
       co_await connect_any(executor, std::move(addresses), who, limited(deadline, timeouts, Phase::connect));
   transport.adopt(std::move(socket));

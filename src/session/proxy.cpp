@@ -148,7 +148,7 @@ Proxies::Proxies(std::string const& url, bool from_environment) {
 
 std::shared_ptr<Proxy const> Proxies::choose(Url const& url) const {
   std::shared_ptr<Proxy const> const& proxy = url.is_secure() ? https_ : http_;
-  if (!proxy || exceptions_.contains(url)) return nullptr;
+  if (!proxy || url.is_unix() || exceptions_.contains(url)) return nullptr;
   return proxy;
 }
 

@@ -42,6 +42,15 @@ bool becomes_get(http::verb method, unsigned status) noexcept {
   return (status == 301 || status == 302) && method == http::verb::post;
 }
 
+/// Where a Location leads. A server behind a socket knows itself as `http://localhost`: that is the Host it
+/// gets.
+std::optional<Url> target_of(Url const& from, std::string_view location) {
+  std::optional<Url> target = from.resolve(location);
+  if (target && from.is_unix() && target->origin() == "http://localhost")
+    target = from.resolve(target->target());
+  return target;
+}
+
 }  // namespace
 
 std::optional<Request> next_hop(Request const& sent, ResponseHead const& response, bool allow_downgrade) {
@@ -50,9 +59,11 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
   if (count == 0) return std::nullopt;
   std::string const origin(sent.url().origin());
   if (count > 1) throw Error(http_errc::redirect_target, origin + " sent several Location fields");
-  std::optional<Url> target = sent.url().resolve(response.header("Location"));
+  std::optional<Url> const target = target_of(sent.url(), response.header("Location"));
   if (!target)
     throw Error(http_errc::redirect_target, origin + " sent a Location that is no http or https URL");
+  if (sent.url().is_unix() && !same_origin(sent.url(), *target))
+    throw Error(http_errc::redirect_target, origin + " leads away from its socket");
   if (sent.url().is_secure() && !target->is_secure() && !allow_downgrade)
     throw Error(http_errc::redirect_downgrade, origin + " to " + std::string(target->origin()));
 
@@ -63,8 +74,7 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
     next.set_method(http::verb::get);
     next.set_body(Body());
     erase_fields(next.headers(), [](auto const& field) {
-      return iequals(field.name_string().substr(0, 8), "content-") ||
-             iequals(field.name_string(), "digest");
+      return iequals(field.name_string().substr(0, 8), "content-") || iequals(field.name_string(), "digest");
     });
   } else if (!sent.body().empty() && !sent.body().repeatable()) {
     throw Error(http_errc::body_not_replayable, origin + " to " + std::string(target->origin()));

@@ -284,3 +284,43 @@ TEST_CASE("A redirect from https to http is refused unless it is allowed") {
   ClientSession allowing(io.get_executor(), trusting().allow_downgrade(true));
   CHECK(run(io, allowing.get(origin.url())).body() == "plain");
 }
+
+TEST_CASE("nginx answers over a Unix-domain socket") {
+  TempDirectory const directory;
+  std::string const socket = directory.file("socket");
+  Nginx const nginx(Certificates::shared().good(),
+                    "listen unix:" + socket +
+                        ";\nlocation = /who { return 200 \"$host $connection\"; }\n"
+                        "location = /away { return 302 http://127.0.0.1/; }\n");
+  asio::io_context io;
+  auto const client =
+      std::make_shared<ClientSession>(io.get_executor(), trusting().proxy("http://127.0.0.1:1"));
+  ClientSession& session = *client;
+  // Its sockets are open once it answers at all.
+  ClientSession direct(io.get_executor());
+  CHECK(run(io, direct.get(nginx.url("/hello"))).ok());
+  std::string url = "http+unix://";
+  for (char const c : socket) url += c == '/' ? "%2F" : std::string(1, c);
+
+  std::string const first = run(io, session.get(url + "/who")).body();
+  CHECK(first.starts_with("localhost "));
+  CHECK(run(io, session.get(url + "/who")).body() == first);  // on the same connection
+  Response const moved = run(io, session.get(url + "/moved"));
+  CHECK(moved.body() == "hello nginx\n");
+  CHECK(moved.url().str() == url + "/hello");
+
+  CachedSession cached(io.get_executor(), client, memory_backend());
+  for (bool const hit : {false, true}) {
+    CachedResponse const response = run(io, cached.get(url + "/hello").expire_after(std::chrono::hours(1)));
+    CHECK(response.body() == "hello nginx\n");
+    CHECK(response.from_cache() == hit);
+  }
+
+  Error const away = failure(io, session.get(url + "/away"));
+  CHECK(away.code() == http_errc::redirect_target);
+  Error const missing = failure(io, session.get(url + "none/hello"));
+  CHECK(missing.code() == http_errc::connect);
+  CHECK(std::string(missing.what()).find(socket + "none: ") != std::string::npos);
+  std::string const longest = "http+unix://%2F" + std::string(200, 'x') + "/";
+  CHECK(failure(io, session.get(longest)).code() == http_errc::connect);
+}

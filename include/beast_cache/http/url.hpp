@@ -1,6 +1,6 @@
 #pragma once
 /// \file url.hpp
-/// An absolute http or https URL in its normal form.
+/// An absolute http or https URL in its normal form, or one of a server behind a Unix-domain socket.
 
 #include <cstdint>
 #include <optional>
@@ -19,6 +19,10 @@ inline namespace v1 {
 /// apart from `/`, and the order of the query is kept. The fragment is dropped: it is never sent. User
 /// information is kept apart from the rest, so that neither a cache key nor an error message ever holds it.
 ///
+/// `http+unix://%2Fpath%2Fto.sock/target` is http over the socket `/path/to.sock`, whose path is absolute and
+/// stands percent-encoded in the host's place; `Host` is `localhost`. No reference leads to a socket from
+/// another origin: a server does not choose what is talked to on this machine.
+///
 /// Thread safety: distinct objects: safe; shared objects: const members safe.
 /// Source: RFC 3986 section 6.2.2 and 6.2.3, RFC 9110 section 4.2.
 class Url {
@@ -27,23 +31,29 @@ class Url {
   Url() = default;
 
   /// Parses and normalises `text`.
-  /// Errors: `Error` with `http_errc::invalid_url` when it is not an absolute http or https URL with a host.
+  /// Errors: `Error` with `http_errc::invalid_url` when it is not an absolute URL of these schemes, with a
+  /// host.
   explicit Url(std::string_view text);
 
   /// As the constructor, with `std::nullopt` in place of the exception.
   static std::optional<Url> parse(std::string_view text);
 
-  /// `http` or `https`.
+  /// `http`, `https` or `http+unix`.
   std::string_view scheme() const noexcept { return {text_.data(), scheme_size_}; }
   /// True for https.
   bool is_secure() const noexcept { return scheme_size_ == 5; }
-  /// The host as it goes into `Host`: lower case, an IPv6 address in its brackets.
+  /// True for http+unix.
+  bool is_unix() const noexcept { return scheme_size_ == 9; }
+  /// Of http+unix the socket's path; empty otherwise.
+  std::string socket_path() const;
+  /// The host as it goes into `Host`: lower case, an IPv6 address in its brackets. Of http+unix the socket's
+  /// path, percent-encoded.
   std::string_view host() const noexcept;
   /// The host as a resolver and a certificate want it: without brackets.
   std::string_view host_name() const noexcept;
   /// The port, the scheme's default when the URL names none.
   std::uint16_t port() const noexcept { return port_; }
-  /// Host, and port where it is not the default: the value of `Host`.
+  /// Host, and port where it is not the default: the value of `Host`. Of http+unix `localhost`.
   std::string_view authority() const noexcept;
   /// Scheme, host and port: `https://example.org:8443`.
   std::string_view origin() const noexcept { return {text_.data(), target_}; }
@@ -62,13 +72,15 @@ class Url {
   }
 
   /// The URL that `reference` names when it is found in a document at this one (a redirect's Location).
-  /// @return `std::nullopt` when it is malformed or leads to another scheme than http and https.
+  /// @return `std::nullopt` when it is malformed, leads to another scheme, or to another origin's socket.
   /// Source: RFC 3986 section 5.2.
   std::optional<Url> resolve(std::string_view reference) const;
 
   friend bool operator==(Url const& a, Url const& b) noexcept { return a.text_ == b.text_; }
 
  private:
+  static std::optional<Url> parse_unix(std::string_view text);
+
   std::string text_;
   std::string user_info_;
   std::uint16_t port_ = 0;

@@ -58,7 +58,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 
 }  // namespace detail
 
-/// An HTTP/1.1 client over TCP and TLS.
+/// An HTTP/1.1 client over TCP, TLS and Unix-domain sockets (`http+unix://%2Frun%2Fx.sock/path`).
 ///
 ///     ClientSession session{co_await asio::this_coro::executor};
 ///     auto response = co_await session.get("https://example.org/").header("Accept", "text/html");
@@ -70,9 +70,9 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 /// they lead to another origin. Certificate and host name of an https server are always verified.
 ///
 /// Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade
-/// and Expect are the client's own: a request that sets one fails with `http_errc::injection`; Proxy-Authorization
-/// is left out, a proxy's credentials stand in its URL. User
-/// information in a URL is sent as Basic authorization unless the request sets Authorization.
+/// and Expect are the client's own: a request that sets one fails with `http_errc::injection`;
+/// Proxy-Authorization is left out, a proxy's credentials stand in its URL. User information in a URL is sent
+/// as Basic authorization unless the request sets Authorization.
 ///
 /// It is a handle: copies share everything, and requests under way outlive it.
 ///

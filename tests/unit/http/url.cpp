@@ -118,3 +118,26 @@ TEST_CASE("User information is not part of a URL's identity, its origin is") {
   CHECK_FALSE(same_origin(Url("http://h/"), Url("http://h:81/")));
   CHECK_FALSE(same_origin(Url("http://h/"), Url("http://h./")));
 }
+
+TEST_CASE("http+unix names a socket, and nobody but the caller leads there") {
+  Url const url("http+unix://%2frun%2Fmy.sock/a/../b?c#d");
+  CHECK(url.is_unix());
+  CHECK_FALSE(url.is_secure());
+  CHECK(url.str() == "http+unix://%2Frun%2Fmy.sock/b?c");
+  CHECK(url.socket_path() == "/run/my.sock");
+  CHECK(url.authority() == "localhost");
+  CHECK(url.target() == "/b?c");
+  CHECK(url.origin() == "http+unix://%2Frun%2Fmy.sock");
+  CHECK(Url("http+unix://%2Fs").str() == "http+unix://%2Fs/");
+  CHECK(Url("HTTP+Unix://%2fS").str() == "http+unix://%2FS/");
+  CHECK(url.resolve("/x").value().str() == "http+unix://%2Frun%2Fmy.sock/x");
+  CHECK(url.resolve("http+unix://%2Frun%2Fmy.sock/x").has_value());
+  CHECK(url.resolve("https://example.org/").has_value());
+  CHECK_FALSE(url.resolve("http+unix://%2Frun%2Fother.sock/x"));
+  CHECK_FALSE(url.resolve("//%2Frun%2Fother.sock/x"));
+  CHECK_FALSE(Url("https://example.org/").resolve("http+unix://%2Frun%2Fmy.sock/"));
+  for (char const* bad :
+       {"http+unix://", "http+unix://host/", "http+unix://%2Fa%00b/", "http+unix://%2", "http+unix:///",
+        "http+unix://%2Fs:80/", "http+unix://u@%2Fs/", "http+unix://%2Fa b/"})
+    CHECK_FALSE(Url::parse(bad));
+}

@@ -82,6 +82,7 @@ TEST_CASE("A host matches its own domain and those above it, an address only its
   CHECK(!domain_matches("192.0.2.1", "2.1"));
   CHECK(domain_matches("192.0.2.1", "192.0.2.1"));
   CHECK(domain_matches("[::1]", "[::1]"));
+  CHECK(!domain_matches("%2Frun%2Fx.example.org", "example.org"));
 }
 
 // RFC 6265bis section 5.1.4.

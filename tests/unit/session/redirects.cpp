@@ -71,6 +71,18 @@ TEST_CASE("A Location that can't be followed is refused") {
   CHECK(refusal(request, redirect(302, location)) == http_errc::redirect_target);
 }
 
+TEST_CASE("No redirect leads to a socket of this machine, or away from one") {
+  Request const remote(http::verb::get, Url("http://localhost/a"));
+  CHECK(refusal(remote, redirect(302, "http+unix://%2Frun%2Fa.sock/")) == http_errc::redirect_target);
+  Request const local(http::verb::get, Url("http+unix://%2Frun%2Fa.sock/a"));
+  for (char const* const elsewhere : {"http+unix://%2Frun%2Fb.sock/", "//%2Frun%2Fb.sock/",
+                                      "https://localhost/", "http://localhost:81/", "http://192.0.2.1/"})
+    CHECK(refusal(local, redirect(302, elsewhere)) == http_errc::redirect_target);
+  // By its own name, and by the Host that it was sent.
+  for (char const* const here : {"/b?c", "b?c", "http+unix://%2frun%2fa.sock/b?c", "http://localhost/b?c"})
+    CHECK(next_hop(local, redirect(302, here))->url().str() == "http+unix://%2Frun%2Fa.sock/b?c");
+}
+
 TEST_CASE("Two Locations are refused") {
   ResponseHead response = redirect(302, "/a");
   response.headers().insert(http::field::location, "/b");
