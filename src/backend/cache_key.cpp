@@ -84,15 +84,15 @@ void conceal_credentials(http::fields& request_headers, std::string_view salt) {
   }
 }
 
-std::string create_variant(CachedResponse const& response) {
+std::string create_variant(CachedHead const& head) {
   std::string parts;
-  detail::append_part(parts, create_key(response.url()));
-  detail::append_part(parts, response.principal());
-  detail::append_part(parts, std::string_view(http::to_string(response.method())));
+  detail::append_part(parts, create_key(head.url()));
+  detail::append_part(parts, head.principal());
+  detail::append_part(parts, std::string_view(http::to_string(head.method())));
   std::string value;
-  for (std::string const& name : nominated_names(response.headers())) {
+  for (std::string const& name : nominated_names(head.headers())) {
     detail::append_part(parts, name);
-    auto const range = response.vary_headers().equal_range(name);
+    auto const range = head.vary_headers().equal_range(name);
     // RFC 9111 section 4.1: an absent field is something else than an empty one.
     parts.push_back(range.first == range.second ? 0 : 1);
     if (range.first == range.second) continue;

@@ -180,7 +180,8 @@ bool Bounds::has_room(sqlite::Handle& handle, Sums const& sums, std::uint64_t si
   return bytes_ == 0 || bytes_in_use(handle) + size + overhead <= bytes_;
 }
 
-void Bounds::make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& recent) const {
+void Bounds::make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& recent,
+                       LargeBodies& bodies) const {
   {
     sqlite::Statement query = handle.statement(has_queue);
     if (!query.step()) handle.execute(create_queue);
@@ -197,6 +198,7 @@ void Bounds::make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& r
       continue;
     }
     entry->remove_response(handle);
+    while (bodies.sweep(handle)) continue;
     ++removed;
     if (queue == long_queue) continue;
     entry->leave_ghost(handle);

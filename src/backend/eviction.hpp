@@ -20,6 +20,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "backend/large_bodies.hpp"
 #include "beast_cache/config.hpp"
 #include "storage/sqlite/handle.hpp"
 
@@ -49,7 +50,7 @@ class Bounds {
   bool any() const noexcept { return bytes_ != 0 || entries_ != 0; }
 
   // Before a response of `size` bytes is stored, in the same transaction: removes others until there is room.
-  void make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& uses) const;
+  void make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& uses, LargeBodies& bodies) const;
 
  private:
   class Sums;

@@ -58,6 +58,12 @@ std::string Seal::seal(std::string_view part, std::string_view data) const {
   return hex({bytes, sizeof bytes});
 }
 
+std::string Seal::of_chunk(std::string_view token, std::uint64_t number, std::string_view data) const {
+  std::string part("chunk ");
+  part.append(token).append(1, ' ').append(std::to_string(number));
+  return seal(part, data);
+}
+
 Seal::Verdict Seal::judge(std::string_view stored, std::string_view right) const noexcept {
   if (Guard::equal(stored, right)) return Verdict::good;
   // A row that is signed with a key that we do not have is not damaged: it is somebody's.
@@ -65,7 +71,7 @@ Seal::Verdict Seal::judge(std::string_view stored, std::string_view right) const
   return about_keys ? Verdict::bad_signature : Verdict::damaged;
 }
 
-ResponseRow::ResponseRow(CachedResponse const& response, std::string_view headers,
+ResponseRow::ResponseRow(StoredResponse const& response, std::string_view headers,
                          std::string_view vary_headers, std::string_view body_checksum,
                          std::string_view parts)
     : url_(response.url().str()),

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/backend/stored_response.hpp"
 #include "storage/envelope.hpp"
 #include "storage/sqlite/handle.hpp"
 
@@ -22,6 +22,8 @@ class Seal {
   Seal(std::string_view secret_key, std::string_view salt) : guard_(secret_key, salt, "responses") {}
 
   std::string of_body(std::string_view body) const { return seal("body", body); }
+  // Of a body in pieces, see LargeBodies.
+  std::string of_chunk(std::string_view token, std::uint64_t number, std::string_view data) const;
   std::string of_head(std::string_view head) const { return seal("head", head); }
 
   // What `stored`, found beside data whose seal should be `right`, says about the data.
@@ -41,11 +43,11 @@ class ResponseRow {
   ResponseRow() = default;
 
   // The row of a response. The texts have to outlive it.
-  ResponseRow(CachedResponse const& response, std::string_view headers, std::string_view vary_headers,
+  ResponseRow(StoredResponse const& response, std::string_view headers, std::string_view vary_headers,
               std::string_view body_checksum, std::string_view parts);
 
   // The row that `sql::heads` yields.
-  static constexpr int id_column = 0, headers_column = 6, checksum_column = 18;
+  static constexpr int id_column = 0, checksum_column = 18, body_id_column = 19;
   explicit ResponseRow(sqlite::Statement const& statement);
 
   // Binds the parameters 1 to 17.
@@ -59,6 +61,7 @@ class ResponseRow {
   std::string_view url() const noexcept { return url_; }
   std::int64_t response_time() const noexcept { return response_time_; }
   std::string_view body_checksum() const noexcept { return body_checksum_; }
+  std::int64_t size() const noexcept { return size_; }
 
   // Head and notes; nothing when the header fields are not what was written.
   std::optional<ResponseHead> decode_head(Url const& url) const;

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "backend/eviction.hpp"
-#include "backend/sqlite_schema.hpp"
+#include "backend/large_bodies.hpp"
 #include "backend/stored_responses.hpp"
 #include "storage/sqlite/database.hpp"
 
@@ -15,42 +15,50 @@ namespace beast_cache {
 inline namespace v1 {
 
 using detail::Found;
+using detail::LargeBodies;
+using detail::LargeBody;
 using sqlite::Handle;
 
 // What the copies of a backend share.
 class SQLiteBackend::Impl {
  public:
-  Impl(std::string const& cache_name, detail::Bounds bounds, SQLiteOptions storage)
+  Impl(std::string const& cache_name, detail::Bounds bounds, std::shared_ptr<Clock const> clock,
+       SQLiteOptions storage)
       : path_(sqlite::ResolvedPath::resolve(cache_name, storage.use_temp())),
         bounds_(bounds),
         storage_(std::move(storage)),
+        clock_(std::move(clock)),
         seal_(storage_.secret_key(), storage_.salt()) {}
 
   ~Impl() {
-    if (database_) database_->detach();
+    if (bodies_) bodies_->database().detach();
   }
 
   std::string const& path() const noexcept { return path_.name(); }
-  detail::Seal const& seal() const noexcept { return seal_; }
-  std::shared_ptr<sqlite::Schema> schema() const noexcept { return schema_; }
 
-  // Opened by the first operation. Throws Error(closed) after close().
-  std::shared_ptr<sqlite::Database> database() {
+  // What was opened by the first operation. Throws Error(closed) after close().
+  std::shared_ptr<LargeBodies> bodies() {
     std::lock_guard lock(mutex_);
     if (closed_) throw Error(cache_errc::closed, path() + ": used after close()");
-    if (!database_) database_ = sqlite::Database::open(path_, storage_);
-    return database_;
+    if (!bodies_)
+      bodies_ = std::make_shared<LargeBodies>(sqlite::Database::open(path_, storage_), seal_, clock_);
+    return bodies_;
   }
 
-  // The database to be closed; null when there is none, or when it has been done.
-  std::shared_ptr<sqlite::Database> take_database() {
+  // What is to be closed; null when there is nothing, or when it has been done.
+  std::shared_ptr<LargeBodies> take_bodies() {
     std::lock_guard lock(mutex_);
     closed_ = true;
-    return std::move(database_);
+    return std::move(bodies_);
   }
 
   detail::Bounds const& bounds() const noexcept { return bounds_; }
   detail::RecentUses& recent() noexcept { return recent_; }
+
+  // Before `size` bytes are written, in the same transaction.
+  void make_room(Handle& handle, std::uint64_t size, LargeBodies& bodies) {
+    if (bounds_.any()) bounds_.make_room(handle, size, recent_, bodies);
+  }
 
   // Before anything is written. Throws Error(too_big).
   void check_size(detail::RowToStore const& row, Url const& url) const {
@@ -63,38 +71,59 @@ class SQLiteBackend::Impl {
   detail::Bounds const bounds_;
   detail::RecentUses recent_;
   SQLiteOptions const storage_;
+  std::shared_ptr<Clock const> const clock_;
   detail::Seal const seal_;
-  std::shared_ptr<sqlite::Schema> const schema_ = std::make_shared<detail::ResponseSchema>();
   std::mutex mutex_;
-  std::shared_ptr<sqlite::Database> database_;
+  std::shared_ptr<LargeBodies> bodies_;
   bool closed_ = false;
 
   friend class SQLiteBackend;
 
-  // What was used lately counts for the next process, too. It is no reason not to close if that can't be
-  // written.
-  static asio::awaitable<void> write_uses(std::shared_ptr<Impl> self,
-                                          std::shared_ptr<sqlite::Database> database) {
-    if (self->recent_.empty() || self->storage_.read_only()) co_return;
-    auto job = [&](Handle& handle) { self->recent_.write(handle); };
+  // What was used lately counts for the next process, too; what is left takes no room. It is no reason not to
+  // close if that can't be written.
+  static asio::awaitable<void> tidy(std::shared_ptr<Impl> self, std::shared_ptr<LargeBodies> bodies) {
+    if (self->storage_.read_only()) co_return;
+    auto look = [&](Handle& handle) { return bodies->anything_left(handle); };
+    auto job = [&](Handle& handle) {
+      self->recent_.write(handle);
+      return bodies->sweep(handle);
+    };
     try {
-      co_await database->write(self->schema(), std::move(job));
+      bool more = co_await bodies->read(look);
+      more = more || !self->recent_.empty();
+      while (more) more = co_await bodies->write(job);
     } catch (Error const& error) {
       if (error.code() == asio::error::operation_aborted) throw;
     }
   }
 
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
-  static asio::awaitable<void> discard(std::shared_ptr<Impl> self, LookupQuery const& query,
+  static asio::awaitable<void> discard(std::shared_ptr<LargeBodies> bodies, LookupQuery const& query,
                                        std::vector<std::int64_t> const& rows) {
-    auto job = [&](Handle& handle) { detail::remove_damaged(handle, query, self->seal(), rows); };
+    auto job = [&](Handle& handle) {
+      detail::remove_damaged(handle, query, *bodies, rows);
+      bodies->sweep(handle);
+    };
     try {
-      std::shared_ptr<sqlite::Database> const database = self->database();
-      co_await database->write(self->schema(), std::move(job));
+      co_await bodies->write(job);
     } catch (Error const& error) {
       if (error.code() == asio::error::operation_aborted) throw;
     }
   }
+
+  static asio::awaitable<void> store(std::shared_ptr<Impl> self, std::shared_ptr<LargeBodies> bodies,
+                                     StoredResponse response) {
+    detail::RowToStore const row(response, *bodies);
+    self->check_size(row, response.url());
+    auto job = [&](Handle& handle) {
+      self->make_room(handle, row.size(), *bodies);
+      row.store(handle, max_variants);
+      bodies->sweep(handle);
+    };
+    co_await bodies->write(job, row.size());
+  }
+
+  class Writer;
 };
 
 namespace {
@@ -113,11 +142,52 @@ void report_damage(Observer* observer, std::string const& path, LookupQuery cons
 
 }  // namespace
 
+// Each piece is a transaction; the body is not held in memory.
+class SQLiteBackend::Impl::Writer final : public BodyWriter {
+ public:
+  explicit Writer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  ~Writer() override {
+    if (body_ && !stored_) bodies_->abandon(body_->id());
+  }
+
+  std::size_t piece_size() const noexcept override { return LargeBodies::piece_size; }
+
+  asio::awaitable<void> append(std::string piece) override {
+    bodies_ = impl_->bodies();
+    auto job = [&](Handle& handle) {
+      impl_->make_room(handle, piece.size(), *bodies_);
+      if (!body_) body_ = bodies_->begin(handle);
+      bodies_->append(handle, *body_, pieces_, piece);
+      bodies_->sweep(handle);
+    };
+    co_await bodies_->write(job, piece.size());
+    ++pieces_;
+    size_ += piece.size();
+  }
+
+  asio::awaitable<void> store(CachedHead head) override {
+    bodies_ = impl_->bodies();
+    if (!body_) co_return co_await Impl::store(impl_, bodies_, StoredResponse(std::move(head), StoredBody()));
+    std::shared_ptr<LargeBody const> const whole = body_->with_size(size_);
+    StoredBody body(whole);
+    StoredResponse response(std::move(head), std::move(body));
+    co_await Impl::store(impl_, bodies_, std::move(response));
+    stored_ = true;
+  }
+
+ private:
+  std::shared_ptr<Impl> const impl_;
+  std::shared_ptr<LargeBodies> bodies_;
+  std::shared_ptr<LargeBody const> body_;
+  std::uint64_t pieces_ = 0, size_ = 0;
+  bool stored_ = false;
+};
+
 SQLiteBackend::SQLiteBackend(std::string cache_name, CacheOptions options, SQLiteOptions storage)
     : CacheBackend(std::move(options)),
       impl_(std::make_shared<Impl>(cache_name,
                                    detail::Bounds(this->options().max_bytes(), this->options().max_entries()),
-                                   std::move(storage))) {}
+                                   this->options().clock(), std::move(storage))) {}
 
 SQLiteBackend::~SQLiteBackend() = default;
 
@@ -128,12 +198,12 @@ std::string const& SQLiteBackend::path() const noexcept {
 asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   std::shared_ptr<Impl> const impl = impl_;
   std::shared_ptr<Observer> const observer = options().observer();
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  auto job = [&](Handle& handle) { return detail::find_response(handle, query, impl->seal()); };
-  Found found = co_await database->read(impl->schema(), std::move(job));
+  std::shared_ptr<LargeBodies> const bodies = impl->bodies();
+  auto job = [&](Handle& handle) { return detail::find_response(handle, query, *bodies); };
+  Found found = co_await bodies->read(job);
   if (!found.damaged.empty()) {
     report_damage(observer.get(), impl->path(), query);
-    co_await Impl::discard(impl, query, found.damaged);
+    co_await Impl::discard(bodies, query, found.damaged);
   }
   if (found.lookup.selected() && impl->bounds().any()) impl->recent().note(found.selected);
   if (!found.lookup.selected() && found.rejected.size() > found.damaged.size())
@@ -141,75 +211,81 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   co_return std::move(found.lookup);
 }
 
-asio::awaitable<void> SQLiteBackend::store(CachedResponse response) {
+asio::awaitable<void> SQLiteBackend::store(StoredResponse response) {
   std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  detail::RowToStore const row(response);
-  impl->check_size(row, response.url());
-  auto job = [&](Handle& handle) {
-    if (impl->bounds().any()) impl->bounds().make_room(handle, row.size(), impl->recent());
-    row.store(handle, impl->seal(), max_variants);
-  };
-  co_await database->write(impl->schema(), std::move(job));
+  co_await Impl::store(impl, impl->bodies(), std::move(response));
 }
 
-asio::awaitable<bool> SQLiteBackend::freshen(CachedResponse response) {
+std::unique_ptr<BodyWriter> SQLiteBackend::write_body() {
+  return std::make_unique<Impl::Writer>(impl_);
+}
+
+asio::awaitable<bool> SQLiteBackend::freshen(StoredResponse response) {
   std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  detail::RowToStore const row(response);
+  std::shared_ptr<LargeBodies> const bodies = impl->bodies();
+  detail::RowToStore const row(response, *bodies);
   impl->check_size(row, response.url());
-  auto job = [&](Handle& handle) { return row.freshen(handle, impl->seal()); };
-  co_return co_await database->write(impl->schema(), std::move(job));
+  auto job = [&](Handle& handle) { return row.freshen(handle); };
+  co_return co_await bodies->write(job, row.size());
 }
 
 asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   auto job = [&](Handle& handle) { detail::store_alias(handle, from, to); };
-  co_await database->write(impl->schema(), std::move(job));
+  co_await bodies->write(job);
 }
 
 asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  auto job = [&](Handle& handle) { return detail::remove_with_aliases(handle, url); };
-  co_return co_await database->write(impl->schema(), std::move(job));
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  auto job = [&](Handle& handle) {
+    bool const removed = detail::remove_with_aliases(handle, url);
+    bodies->sweep(handle);
+    return removed;
+  };
+  co_return co_await bodies->write(job);
 }
 
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  auto job = [&](Handle& handle) { return detail::remove_groups(handle, origin, groups); };
-  co_return co_await database->write(impl->schema(), std::move(job));
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  auto job = [&](Handle& handle) {
+    std::uint64_t const removed = detail::remove_groups(handle, origin, groups);
+    bodies->sweep(handle);
+    return removed;
+  };
+  co_return co_await bodies->write(job);
 }
 
 asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   auto job = [&](Handle& handle) { return detail::has_url(handle, url); };
-  co_return co_await database->read(impl->schema(), std::move(job));
+  co_return co_await bodies->read(job);
 }
 
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  auto job = [now](Handle& handle) { return detail::remove_expired(handle, now); };
-  co_return co_await database->write(impl->schema(), std::move(job));
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  auto job = [&](Handle& handle) {
+    std::uint64_t const removed = detail::remove_expired(handle, now);
+    bodies->sweep(handle);
+    return removed;
+  };
+  co_return co_await bodies->write(job);
 }
 
 asio::awaitable<void> SQLiteBackend::clear() {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->database();
-  auto job = [](Handle& handle) { detail::clear_responses(handle); };
-  co_await database->write(impl->schema(), std::move(job));
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  auto job = [&](Handle& handle) {
+    detail::clear_responses(handle);
+    bodies->sweep(handle);
+  };
+  co_await bodies->write(job);
 }
 
 asio::awaitable<void> SQLiteBackend::close() {
   std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<sqlite::Database> const database = impl->take_database();
-  if (!database) co_return;
-  co_await Impl::write_uses(impl, database);
-  co_await database->detach_and_drain();
+  std::shared_ptr<LargeBodies> const bodies = impl->take_bodies();
+  if (!bodies) co_return;
+  co_await Impl::tidy(impl, bodies);
+  co_await bodies->database().detach_and_drain();
 }
 
 }  // namespace v1

@@ -1,5 +1,6 @@
 #include "backend/sqlite_schema.hpp"
 
+#include "backend/large_bodies.hpp"
 #include "beast_cache/error.hpp"
 
 namespace beast_cache {
@@ -14,13 +15,20 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
                                                " is not one of responses; choose another file");
   }
   handle.execute(sql::create);
+  LargeBodies::create(handle);
 }
 
 void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
-  if (from != 1) return Schema::migrate(handle, from);
-  handle.execute(sql::migrate_1);
-  handle.execute(sql::create);
-  handle.execute(sql::copy_1);
+  if (from == 1) {
+    handle.execute(sql::migrate_1);
+    handle.execute(sql::create);
+    handle.execute(sql::copy_1);
+  } else if (from == 2) {
+    handle.execute(sql::migrate_2);
+  } else {
+    return Schema::migrate(handle, from);
+  }
+  LargeBodies::create(handle);
 }
 
 }  // namespace detail

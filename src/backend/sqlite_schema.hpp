@@ -17,12 +17,14 @@
 //   expires_override, expires_fallback   the user's expire_after, as times
 //   size              the body's length in bytes
 //   parts             for a stored 206: the ranges that the body is made of; empty for a whole response
-//   body_checksum     of the body
+//   body_checksum     of the body; where it is in chunks, "chunks:" and the token of responses_bodies
 //   checksum          of everything else in the row but id, variant and the columns below
 //   group_origin      the URL's origin where the response belongs to cache groups (RFC 9875), else NULL
-//   path_key          where No-Vary-Search makes differences of the query count for nothing: create_key of
-//   the search_key        URL without its query, and with what is left of the query; else NULL body the bytes
-//   as they came
+//   path_key, search_key   where No-Vary-Search makes differences of the query count for nothing: create_key
+//                     of the URL without its query, and with what is left of the query; else NULL
+//   body              the bytes as they came; none where they are in chunks
+//   body_id           of the row in responses_bodies where they are, else NULL
+// responses_bodies, responses_chunks: bodies that are too large for a row, see large_bodies.hpp
 // responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
 //
@@ -42,7 +44,7 @@ namespace detail {
 // Both tables at once: they are used in one transaction.
 class ResponseSchema final : public sqlite::Schema {
  public:
-  ResponseSchema() : Schema("responses", "http responses", 2) {}
+  ResponseSchema() : Schema("responses", "http responses", 3) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;
@@ -61,7 +63,7 @@ inline constexpr char create[] =
     "response_time INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, "
     "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, parts TEXT NOT NULL, "
     "checksum TEXT NOT NULL, group_origin TEXT, path_key TEXT, search_key TEXT, body BLOB NOT NULL, "
-    "UNIQUE(key, variant));"
+    "body_id INTEGER, UNIQUE(key, variant));"
     "CREATE INDEX responses_expires_at ON responses(expires_at);"
     "CREATE INDEX responses_group_origin ON responses(group_origin) WHERE group_origin IS NOT NULL;"
     "CREATE INDEX responses_path_key ON responses(path_key) WHERE path_key IS NOT NULL;"
@@ -70,8 +72,10 @@ inline constexpr char create[] =
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
     "target_url TEXT NOT NULL);"
     "CREATE INDEX redirects_target_key ON redirects(target_key);";
+// Version 2 had no large bodies.
+inline constexpr char migrate_2[] = "ALTER TABLE responses ADD COLUMN body_id INTEGER;";
 
-// Version 1 had no parts, no groups and no search keys.
+// Version 1 had no parts, no groups and no search keys either.
 inline constexpr char migrate_1[] =
     "DROP INDEX responses_expires_at; DROP INDEX redirects_target_key;"
     "ALTER TABLE responses RENAME TO responses_1; ALTER TABLE redirects RENAME TO redirects_1;";
@@ -80,18 +84,18 @@ inline constexpr char copy_1[] =
     "vary_headers, "
     "principal, request_time, response_time, created_at, expires_at, expires_override, expires_fallback, "
     "size, "
-    "body_checksum, '', checksum, NULL, NULL, NULL, body FROM responses_1;"
+    "body_checksum, '', checksum, NULL, NULL, NULL, body, NULL FROM responses_1;"
     "INSERT INTO redirects SELECT id, key, target_key, url, target_url FROM redirects_1;"
     "DROP TABLE responses_1; DROP TABLE redirects_1;";
 
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
-    "'redirects') LIMIT 1";
+    "'redirects', 'responses_bodies', 'responses_chunks') LIMIT 1";
 
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
   "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, parts, " \
-  "checksum FROM responses "
+  "checksum, body_id FROM responses "
 inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "WHERE key = ?1";
 inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "WHERE search_key = ?1";
 inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key = ?2";
@@ -105,9 +109,9 @@ inline constexpr char store[] =
     "INSERT OR REPLACE INTO responses(url, method, status, reason, version, headers, vary_headers, "
     "principal, "
     "request_time, response_time, created_at, expires_at, expires_override, expires_fallback, size, "
-    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body) "
+    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body, body_id) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-    "?22, ?23, ?24)";
+    "?22, ?23, ?24, ?25)";
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
@@ -135,7 +139,6 @@ inline constexpr char has_url[] =
 inline constexpr char remove_expired[] = "DELETE FROM responses WHERE expires_at <= ?1";
 inline constexpr char remove_lost_aliases[] =
     "DELETE FROM redirects WHERE NOT EXISTS (SELECT 1 FROM responses WHERE key = redirects.target_key)";
-inline constexpr char clear_responses[] = "DELETE FROM responses";
 inline constexpr char clear_redirects[] = "DELETE FROM redirects";
 
 }  // namespace sql

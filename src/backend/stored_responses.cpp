@@ -19,9 +19,11 @@ using Verdict = Seal::Verdict;
 // The best row so far.
 class Candidate {
  public:
-  Candidate(std::int64_t id, ResponseRow const& row, ResponseHead head, CacheInfo info)
-      : id_(id),
+  Candidate(sqlite::Statement const& select, ResponseRow const& row, ResponseHead head, CacheInfo info)
+      : id_(select.integer(ResponseRow::id_column)),
         response_time_(row.response_time()),
+        body_id_(select.integer(ResponseRow::body_id_column)),
+        size_(row.size()),
         body_checksum_(row.body_checksum()),
         head_(std::move(head)),
         info_(std::move(info)) {}
@@ -30,18 +32,36 @@ class Candidate {
   bool is_older_than(std::int64_t response_time, std::int64_t id) const noexcept {
     return response_time_ != response_time ? response_time_ < response_time : id_ < id;
   }
-  Verdict judge(std::string_view body, Seal const& seal) const {
-    return seal.judge(body_checksum_, seal.of_body(body));
+
+  // Of the body. That of one in pieces is judged as they are read.
+  Verdict read(sqlite::Handle& handle, LargeBodies& bodies) {
+    std::string_view const token = LargeBodies::token_of(body_checksum_);
+    if (!token.empty()) {
+      std::shared_ptr<LargeBody const> large =
+          bodies.find(handle, body_id_, token, static_cast<std::uint64_t>(size_));
+      if (!large) return Verdict::damaged;
+      body_ = StoredBody(std::move(large));
+      return Verdict::good;
+    }
+    sqlite::Statement select = handle.statement(sql::body);
+    select.bind(1, id_);
+    std::string_view bytes;
+    if (select.step()) bytes = select.bytes(0);
+    Seal const& seal = bodies.seal();
+    Verdict const verdict = seal.judge(body_checksum_, seal.of_body(bytes));
+    if (verdict == Verdict::good) body_ = StoredBody(std::make_shared<std::string const>(bytes));
+    return verdict;
   }
-  CachedResponse complete(std::string_view body) && {
-    return CachedResponse(Response(std::move(head_), std::string(body)), std::move(info_));
+  StoredResponse complete() && {
+    return StoredResponse(CachedHead(std::move(head_), std::move(info_)), std::move(body_));
   }
 
  private:
-  std::int64_t id_, response_time_;
+  std::int64_t id_, response_time_, body_id_, size_;
   std::string body_checksum_;
   ResponseHead head_;
   CacheInfo info_;
+  StoredBody body_;
 };
 
 Verdict judge_head(sqlite::Statement const& statement, ResponseRow const& row, std::string_view key,
@@ -82,7 +102,7 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
     if (!info || !head) {
       reject(found, id, Verdict::damaged);
     } else if (query.matches(head->headers(), *info)) {
-      best.emplace(id, row, std::move(*head), std::move(*info));
+      best.emplace(heads, row, std::move(*head), std::move(*info));
     } else {
       found.lookup.set_other_variants();
       if (query.may_validate(*info))
@@ -121,28 +141,25 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
     std::optional<ResponseHead> head = row.decode_head(*url);
     bool const matches = head && policy::NoVarySearch(head->headers()).equivalent(*url, query.url()) &&
                          query.matches(head->headers(), *info);
-    if (matches) best.emplace(id, row, std::move(*head), std::move(*info));
+    if (matches) best.emplace(heads, row, std::move(*head), std::move(*info));
   }
   return best;
 }
 
 }  // namespace
 
-Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal) {
+Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies) {
+  Seal const& seal = bodies.seal();
   Found found;
   for (;;) {
     found.lookup = Lookup();
     std::optional<Candidate> best = newest_match(handle, query, seal, found);
     if (!best) best = newest_equivalent(handle, query, seal, found);
     if (!best) return found;
-    sqlite::Statement select = handle.statement(sql::body);
-    select.bind(1, best->id());
-    std::string_view body;
-    if (select.step()) body = select.bytes(0);
-    Verdict const verdict = best->judge(body, seal);
+    Verdict const verdict = best->read(handle, bodies);
     if (verdict == Verdict::good) {
       found.selected = best->id();
-      found.lookup.select(std::move(*best).complete(body));
+      found.lookup.select(std::move(*best).complete());
       return found;
     }
     reject(found, best->id(), verdict);
@@ -162,8 +179,9 @@ void remove_row(sqlite::Handle& handle, std::int64_t id) {
   handle.statement(sql::remove_row).bind(1, id).run();
 }
 
-void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
+void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                     std::vector<std::int64_t> const& rows) {
+  Seal const& seal = bodies.seal();
   for (std::int64_t const id : rows) {
     bool damaged = false;
     {
@@ -175,18 +193,17 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const
       std::optional<ResponseHead> head = row.decode_head(query.url());
       damaged = judge_head(select, row, query, seal) != Verdict::good || !info || !head;
       if (!damaged) {
-        Candidate const candidate(id, row, std::move(*head), std::move(*info));
-        sqlite::Statement body = handle.statement(sql::body);
-        body.bind(1, id);
-        damaged = !body.step() || candidate.judge(body.bytes(0), seal) != Verdict::good;
+        Candidate candidate(select, row, std::move(*head), std::move(*info));
+        damaged = candidate.read(handle, bodies) != Verdict::good;
       }
     }
     if (damaged) remove_row(handle, id);
   }
 }
 
-RowToStore::RowToStore(CachedResponse const& response)
+RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies)
     : response_(response),
+      bodies_(bodies),
       key_(create_key(response.url())),
       variant_(create_variant(response)),
       headers_(format_headers(response.headers())),
@@ -194,15 +211,19 @@ RowToStore::RowToStore(CachedResponse const& response)
       parts_(format_parts(response.parts())),
       search_(SearchKey::of(response.url(), response.headers())) {
   if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
+  if (response.body().source()) large_ = &bodies.own(*response.body().source());
 }
 
 std::size_t RowToStore::size() const noexcept {
   return response_.url().str().size() + response_.reason().size() + headers_.size() + vary_headers_.size() +
-         parts_.size() + response_.body().size();
+         parts_.size() + (large_ ? 0 : text()->size());
 }
 
-std::string RowToStore::bind(sqlite::Statement& statement, Seal const& seal,
-                             std::string const& body_checksum) const {
+std::string RowToStore::body_checksum() const {
+  return large_ ? LargeBodies::checksum_of(large_->token()) : bodies_.seal().of_body(*text());
+}
+
+std::string RowToStore::bind(sqlite::Statement& statement, std::string const& body_checksum) const {
   ResponseRow const row(response_, headers_, vary_headers_, body_checksum, parts_);
   row.bind(statement);
   auto const bind_optional = [&](int index, std::string const* text) {
@@ -215,24 +236,26 @@ std::string RowToStore::bind(sqlite::Statement& statement, Seal const& seal,
   bind_optional(18, group_origin_ ? &*group_origin_ : nullptr);
   bind_optional(19, search_ ? &search_->path() : nullptr);
   bind_optional(20, search_ ? &search_->search() : nullptr);
-  return seal.of_head(row.sealed_text(key_));
+  return bodies_.seal().of_head(row.sealed_text(key_));
 }
 
-void RowToStore::store(sqlite::Handle& handle, Seal const& seal, std::size_t most) const {
-  std::string const body_checksum = seal.of_body(response_.body());
+void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
+  std::string const body_checksum = this->body_checksum();
   sqlite::Statement insert = handle.statement(sql::store);
-  std::string const checksum = bind(insert, seal, body_checksum);
-  insert.bind_text(21, checksum)
-      .bind_text(22, key_)
-      .bind_text(23, variant_)
-      .bind_blob(24, response_.body())
-      .run();
+  std::string const checksum = bind(insert, body_checksum);
+  insert.bind_text(21, checksum).bind_text(22, key_).bind_text(23, variant_);
+  if (large_) {
+    insert.bind_blob(24, std::string_view("", 0)).bind(25, large_->id()).run();
+    bodies_.keep(handle, *large_);
+  } else {
+    insert.bind_blob(24, *text()).bind_null(25).run();
+  }
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
   drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).run();
 }
 
-bool RowToStore::freshen(sqlite::Handle& handle, Seal const& seal) const {
-  std::string const body_checksum = seal.of_body(response_.body());
+bool RowToStore::freshen(sqlite::Handle& handle) const {
+  std::string const body_checksum = this->body_checksum();
   std::int64_t id = 0;
   {
     sqlite::Statement find = handle.statement(sql::find_variant);
@@ -245,7 +268,7 @@ bool RowToStore::freshen(sqlite::Handle& handle, Seal const& seal) const {
     id = find.integer(0);
   }
   sqlite::Statement update = handle.statement(sql::freshen);
-  std::string const checksum = bind(update, seal, body_checksum);
+  std::string const checksum = bind(update, body_checksum);
   update.bind_text(21, checksum).bind(22, id).run();
   return true;
 }
@@ -299,7 +322,7 @@ std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now) {
 }
 
 void clear_responses(sqlite::Handle& handle) {
-  handle.statement(sql::clear_responses).run();
+  LargeBodies::clear(handle);
   handle.statement(sql::clear_redirects).run();
 }
 

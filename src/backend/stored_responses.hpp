@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/large_bodies.hpp"
 #include "backend/response_row.hpp"
 #include "beast_cache/backend/cache_backend.hpp"
 #include "storage/sqlite/handle.hpp"
@@ -26,34 +27,39 @@ class Found {
 };
 
 // Reads only.
-Found find_response(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal);
+Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies);
 
 void remove_row(sqlite::Handle& handle, std::int64_t id);
 
 // Removes those of the rows that are still damaged.
-void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
+void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                     std::vector<std::int64_t> const& rows);
 
 // A response on its way into the table: what can be worked out before the transaction.
 class RowToStore {
  public:
-  // Throws Error(bad_value) for header fields that can't be stored.
-  explicit RowToStore(CachedResponse const& response);
+  // Throws Error(bad_value) for header fields that can't be stored, invalid_argument for a body elsewhere.
+  RowToStore(StoredResponse const& response, LargeBodies const& bodies);
 
   std::string const& key() const noexcept { return key_; }
-  // Bytes of text and body, without the columns of fixed size.
+  // Bytes of text, and of a body within the row, without the columns of fixed size.
   std::size_t size() const noexcept;
 
   // Stores it, in place of the same variant, and drops the oldest variants beyond `most`.
-  void store(sqlite::Handle& handle, Seal const& seal, std::size_t most) const;
+  void store(sqlite::Handle& handle, std::size_t most) const;
   // Takes over the head, if the row is there and its body is this response's.
-  bool freshen(sqlite::Handle& handle, Seal const& seal) const;
+  bool freshen(sqlite::Handle& handle) const;
 
  private:
+  // Null in place of a body in pieces.
+  std::string const* text() const noexcept { return response_.body().text().get(); }
+  std::string body_checksum() const;
   // Binds the parameters 1 to 20. Returns the checksum, which is the next one: bound text is not copied.
-  std::string bind(sqlite::Statement& statement, Seal const& seal, std::string const& body_checksum) const;
+  std::string bind(sqlite::Statement& statement, std::string const& body_checksum) const;
 
-  CachedResponse const& response_;
+  StoredResponse const& response_;
+  LargeBodies const& bodies_;
+  LargeBody const* large_ = nullptr;
   std::string key_, variant_, headers_, vary_headers_, parts_;
   std::optional<std::string> group_origin_;
   std::optional<SearchKey> search_;

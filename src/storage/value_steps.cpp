@@ -1,8 +1,8 @@
 #include "storage/value_steps.hpp"
 
 #include <algorithm>
-#include <mutex>
-#include <vector>
+
+#include "storage/windows.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -14,38 +14,6 @@ using sqlite::Kind;
 using sqlite::Mode;
 
 constexpr std::size_t piece_size = 256 * 1024;
-// A hop is worth about as much as reading this.
-constexpr std::size_t window_size = 1024 * 1024;
-
-// Windows that were used. To take a MiB from the operating system and to touch it the first time takes as
-// long as reading it.
-class Windows {
- public:
-  std::unique_ptr<char[]> take() {
-    {
-      std::lock_guard lock(mutex_);
-      if (!kept_.empty()) {
-        std::unique_ptr<char[]> window = std::move(kept_.back());
-        kept_.pop_back();
-        return window;
-      }
-    }
-    return std::make_unique_for_overwrite<char[]>(window_size);
-  }
-  void give(std::unique_ptr<char[]> window) noexcept {
-    std::lock_guard lock(mutex_);
-    if (kept_.size() < kept_.capacity()) kept_.push_back(std::move(window));
-  }
-  static Windows& instance() {
-    static auto* const windows = new Windows;  // readers may be static objects
-    return *windows;
-  }
-
- private:
-  Windows() { kept_.reserve(4); }
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<char[]>> kept_;
-};
 
 }  // namespace
 
@@ -58,7 +26,7 @@ void ValueSteps::fill(Handle& handle) {
   if (!window_) window_ = Windows::instance().take();
   given_ = filled_ = 0;
   std::uint64_t const left = pieces_.size - pieces_.offset;
-  std::size_t const size = static_cast<std::size_t>(std::min<std::uint64_t>(left, window_size));
+  std::size_t const size = static_cast<std::size_t>(std::min<std::uint64_t>(left, Windows::size));
   if (size == 0) return;
   table_->read(handle, pieces_, window_.get(), size);
   filled_ = size;

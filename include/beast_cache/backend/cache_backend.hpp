@@ -14,6 +14,7 @@
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/cache_options.hpp"
 #include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/backend/stored_response.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/request.hpp"
 #include "beast_cache/storage/base_cache.hpp"
@@ -70,21 +71,21 @@ class Lookup {
   Lookup() = default;
 
   /// The newest stored response that answers the query.
-  std::optional<CachedResponse> const& selected() const noexcept { return selected_; }
-  std::optional<CachedResponse>& selected() noexcept { return selected_; }
+  std::optional<StoredResponse> const& selected() const noexcept { return selected_; }
+  std::optional<StoredResponse>& selected() noexcept { return selected_; }
   /// Whether there are stored responses for the URL, though none of them answers the query.
   bool has_other_variants() const noexcept { return others_; }
   /// Where none of them answers the query: the heads of those that the origin may be asked about, in any
   /// order.
   std::vector<CachedHead> const& candidates() const noexcept { return candidates_; }
 
-  void select(CachedResponse response) { selected_ = std::move(response); }
+  void select(StoredResponse response) { selected_ = std::move(response); }
   void set_other_variants() noexcept { others_ = true; }
   void add_candidate(CachedHead head) { candidates_.push_back(std::move(head)); }
 
  private:
   std::vector<CachedHead> candidates_;
-  std::optional<CachedResponse> selected_;
+  std::optional<StoredResponse> selected_;
   bool others_ = false;
 };
 
@@ -120,12 +121,16 @@ class CacheBackend {
 
   /// Stores a response, in place of the variant that it replaces.
   /// @param response Its URL, principal and Vary fields say under which key.
-  virtual asio::awaitable<void> store(CachedResponse response);
+  virtual asio::awaitable<void> store(StoredResponse response);
+
+  /// A way in for a body that is too large for memory. Nothing is written before its first piece.
+  /// @return Null where only whole responses are stored, as this class does.
+  virtual std::unique_ptr<BodyWriter> write_body() { return nullptr; }
 
   /// Takes over the header fields and times of a stored response that was validated.
   /// @return False when it is no longer there.
   /// Source: RFC 9111 section 4.3.4.
-  virtual asio::awaitable<bool> freshen(CachedResponse response);
+  virtual asio::awaitable<bool> freshen(StoredResponse response);
 
   /// Notes that `from` was a redirect that led to `to` in the end.
   virtual asio::awaitable<void> store_alias(Url from, Url to);

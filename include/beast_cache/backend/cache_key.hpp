@@ -53,7 +53,7 @@ void conceal_credentials(http::fields& request_headers, std::string_view salt);
 /// What tells this stored response from all others: a hash over its primary key, its principal, its method
 /// and the request fields that its Vary names. Every part is prefixed with its length, so no two different
 /// variants share it; fields that RFC 9111 calls matching share it.
-std::string create_variant(CachedResponse const& response);
+std::string create_variant(CachedHead const& head);
 
 }  // namespace v1
 }  // namespace beast_cache

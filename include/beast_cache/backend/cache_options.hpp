@@ -70,6 +70,8 @@ class CacheOptions {
     return *this;
   }
   /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
+  /// With a `SQLiteBackend` it takes no more memory to allow more: beyond 256 KiB bodies are written and read
+  /// in pieces.
   CacheOptions& max_body_bytes(std::uint64_t bytes) {
     max_body_bytes_ = bytes;
     return *this;
@@ -92,8 +94,8 @@ class CacheOptions {
     return *this;
   }
   /// How long a request for what another one is fetching already waits for that one's answer, to be served
-  /// from the cache; after that it asks the origin itself, as it does when the answer turns out to be one that
-  /// can't be stored. A year at most. Default: 5 s. 0: it does not wait.
+  /// from the cache; after that it asks the origin itself, as it does when the answer turns out to be one
+  /// that can't be stored. A year at most. Default: 5 s. 0: it does not wait.
   CacheOptions& collapse_wait(std::chrono::milliseconds time) {
     if (time.count() < 0 || time > std::chrono::hours(24 * 365))
       throw std::invalid_argument("CacheOptions::collapse_wait: out of range");

@@ -130,12 +130,6 @@ inline policy::StoredView view_of(ResponseHead const& head, CacheInfo const& inf
 inline policy::StoredView view_of(CachedHead const& stored) noexcept {
   return view_of(stored, stored);
 }
-inline policy::StoredView view_of(CachedResponse const& stored) noexcept {
-  policy::StoredView view = view_of(stored, stored);
-  // What a HEAD brought has no body, whatever the size that it speaks of.
-  if (stored.method() != http::verb::head) view.body_size(stored.body().size());
-  return view;
-}
 
 }  // namespace v1
 }  // namespace beast_cache

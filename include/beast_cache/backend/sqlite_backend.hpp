@@ -18,10 +18,14 @@ inline namespace v1 {
 ///
 /// Tables `responses` (one row a variant, the body as it came) and `redirects`, in plain columns; times are
 /// milliseconds since 1970, `9223372036854775807` is never. `src/backend/sqlite_schema.hpp` describes each
-/// column. Every row carries a checksum that is verified before it is used: a damaged one is removed, counts
-/// as a miss and is reported to the observer. With `SQLiteOptions::secret_key` it is a signature, and a
-/// response that someone else wrote is an error, `cache_errc::bad_signature`, until it is stored anew. Each
-/// operation is one transaction and one thread hop; a hit writes nothing.
+/// column. A body of more than 256 KiB comes in pieces, in tables of its own: it is written while it arrives
+/// (and can be seen when it is complete) and read while it is passed on, so that neither takes more memory
+/// than a few of the pieces. Who reads one that is removed meanwhile through this backend or a copy of it
+/// reads it to its end; if another process removes it, the reader gets `cache_errc::changed`. Every row
+/// carries a checksum that is verified before it is used: a damaged one is removed, counts as a miss and is
+/// reported to the observer. With `SQLiteOptions::secret_key` it is a signature, and a response that someone
+/// else wrote is an error, `cache_errc::bad_signature`, until it is stored anew. Each operation is one
+/// transaction and one thread hop; a hit writes nothing.
 ///
 /// It is a handle: copies share the file and its threads. Nothing touches the disk before the first
 /// operation.
@@ -41,8 +45,9 @@ class SQLiteBackend final : public CacheBackend {
   ~SQLiteBackend() override;
 
   asio::awaitable<Lookup> lookup(LookupQuery query) override;
-  asio::awaitable<void> store(CachedResponse response) override;
-  asio::awaitable<bool> freshen(CachedResponse response) override;
+  asio::awaitable<void> store(StoredResponse response) override;
+  std::unique_ptr<BodyWriter> write_body() override;
+  asio::awaitable<bool> freshen(StoredResponse response) override;
   asio::awaitable<void> store_alias(Url from, Url to) override;
   asio::awaitable<bool> remove_with_aliases(Url url) override;
   asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;

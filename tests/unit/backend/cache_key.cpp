@@ -18,8 +18,8 @@ http::fields fields(std::string_view block) {
 std::string variant(std::string_view request_block, std::string_view response_block,
                     std::string principal = std::string(), http::verb method = http::verb::get,
                     std::string_view url = "http://example.org/") {
-  return create_variant(
-      answer(make_request(url, request_block, method), response_block, "", 0, std::move(principal)));
+  return create_variant(StoredResponse(
+      answer(make_request(url, request_block, method), response_block, "", 0, std::move(principal))));
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
   CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
-        "responses|http responses|2\n");
+        "responses|http responses|3\n");
   CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
@@ -287,7 +287,7 @@ TEST_CASE("A head is not given to a body that has changed meanwhile") {
   TempDir dir;
   SQLiteBackend backend(dir / "demo");
   run(backend.store(page(url, "body")));
-  CachedResponse fresh = *run(backend.lookup(query(url))).selected();
+  StoredResponse fresh = *run(backend.lookup(query(url))).selected();
   run(backend.store(page(url, "BODY", 1)));
   fresh.headers().set("X", "for the old body");
   CHECK_FALSE(run(backend.freshen(fresh)));
@@ -351,7 +351,7 @@ TEST_CASE("100 000 expired responses go in one indexed statement, whatever is in
       "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
       "INSERT INTO responses SELECT NULL, printf('%064x', i), 'not a variant', 'not a URL', '', 0, '', 0, "
       "'no header', "
-      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, x'ff' FROM n; COMMIT");
+      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, x'ff', NULL FROM n; COMMIT");
   CHECK(run(backend.remove_expired(at(0))) == 100'000);
   CHECK(file("SELECT count(*) FROM responses") == "1");
   CHECK(find(backend) == "body");
@@ -397,7 +397,7 @@ TEST_CASE("A file that is not a cache is refused and left as it is") {
 
 TEST_CASE("A table of the same name that holds something else is refused and left as it is") {
   TempDir dir;
-  std::string const table = GENERATE("responses", "redirects", "Responses");
+  std::string const table = GENERATE("responses", "redirects", "Responses", "responses_chunks");
   CAPTURE(table);
   {
     SQLiteCache cache(dir / "demo", table);
@@ -431,7 +431,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
     run(backend.close());
   }
   SECTION("of the tables") {
-    execute(path, "UPDATE beast_cache_tables SET version = 3");
+    execute(path, "UPDATE beast_cache_tables SET version = 4");
   }
   SECTION("of the file") {
     execute(path, "PRAGMA user_version = 1000");

@@ -53,6 +53,14 @@ inline std::vector<std::string> push_key(std::vector<std::string>& keys, std::st
   return dropped;
 }
 
+/// What a key-value cache can hold.
+inline CachedResponse whole(StoredResponse response) {
+  std::shared_ptr<std::string const> text = response.body().text();
+  if (!text) throw std::invalid_argument("CacheBackend: the body belongs to another backend");
+  return CachedResponse(Response(static_cast<ResponseHead&&>(response), std::move(text)),
+                        static_cast<CacheInfo&&>(response));
+}
+
 }  // namespace detail
 
 bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) const noexcept {
@@ -95,7 +103,7 @@ void CacheBackend::select_newest(Lookup& found, LookupQuery const& query,
     bool const matches = query.matches(response.headers(), response);
     if (matches && (!newest || response.response_time() >= newest->response_time())) newest = &response;
   }
-  if (newest) found.select(std::move(*newest));
+  if (newest) found.select(*newest);
 }
 
 asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
@@ -124,11 +132,11 @@ asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   co_return found;
 }
 
-asio::awaitable<void> CacheBackend::store(CachedResponse response) {
+asio::awaitable<void> CacheBackend::store(StoredResponse response) {
   std::string const key = create_key(response.url());
   std::string const variant = create_variant(response);
   std::optional<SearchKey> const search = SearchKey::of(response.url(), response.headers());
-  co_await responses_->write(variant, std::move(response));
+  co_await responses_->write(variant, detail::whole(std::move(response)));
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
   std::vector<std::string> dropped = detail::push_key(variants, variant, max_variants);
@@ -139,12 +147,13 @@ asio::awaitable<void> CacheBackend::store(CachedResponse response) {
   co_await redirects_->write('~' + search->search(), key);
 }
 
-asio::awaitable<bool> CacheBackend::freshen(CachedResponse response) {
+asio::awaitable<bool> CacheBackend::freshen(StoredResponse response) {
   std::string const variant = create_variant(response);
   std::optional<CachedResponse> const stored = co_await responses_->read(variant);
   // Someone else may have stored another body since this one was looked up: the head is not for that one.
-  bool const same_body = stored && stored->body() == response.body();
-  if (same_body) co_await responses_->write(variant, std::move(response));
+  CachedResponse fresh = detail::whole(std::move(response));
+  bool const same_body = stored && stored->body() == fresh.body();
+  if (same_body) co_await responses_->write(variant, std::move(fresh));
   co_return same_body;
 }
 

@@ -191,7 +191,7 @@ class CachedExchange : private CachedLookup {
     http::fields fields = policy::combined_fields(stored_->headers(), response.headers(), parts,
                                                   options().rules(), response_time_);
     ResponseHead head(request_.url(), 200, "OK", std::move(fields), response.version());
-    auto body = std::make_unique<ResumedReader>(held.bytes(), response.take_body());
+    auto body = std::make_unique<ChainedReader>(held.open(), response.take_body());
     policy::CacheStatus status(decision_);
     status.fwd_status(206);
     co_return pass_on(StreamedResponse(std::move(head), std::move(body)), std::move(status));
@@ -272,12 +272,14 @@ class CachedExchange : private CachedLookup {
     stored_head.set_url(response.url().without_user_info());
     stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
     HeldBytes held;
+    bool combines = false;
     auto const range = response.status() == 206 ? policy::content_range(response.headers()) : std::nullopt;
     if (range && range->range()) {
-      bool const combines =
-          stored_ && policy::combines(view_of(*stored_), 206, response.headers(), response_time_);
-      if (combines) held = HeldBytes(*stored_);
-      most -= std::min<std::uint64_t>(most, held.bytes()->size());
+      combines = stored_ && policy::combines(view_of(*stored_), 206, response.headers(), response_time_);
+      if (combines) {
+        held = HeldBytes(*stored_);
+        most = std::min(BodySink::most_in_memory, most - std::min(most, held.size()));
+      }
       info.set_parts(combine(stored_head, held, *range, combines));
     }
     bool const storable = may_store(response) && response.body().remaining().value_or(0) <= most;
@@ -295,12 +297,14 @@ class CachedExchange : private CachedLookup {
     std::string const unstored = status.str();
     status.stored(true).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     CachedHead entry(std::move(stored_head), info);
-    auto copy = std::make_shared<BodyCopy>(most);
-    auto coded = std::make_unique<CopyingReader>(response.take_body(), copy);
+    Url const url = entry.url();
+    auto sink = std::make_shared<BodySink>(core_, url, most, combines);
+    auto coded = std::make_unique<CopyingReader>(response.take_body(), sink);
     response = decoded(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(coded)));
     auto tee =
-        std::make_unique<TeeReader>(core_, response.take_body(), std::move(copy), std::move(entry), unstored);
-    if (range && range->range()) tee->joins(std::move(held), *range->range());
+        std::make_unique<TeeReader>(core_, response.take_body(), std::move(sink), std::move(entry), unstored);
+    if (range && range->range()) tee->expects(*range->range());
+    if (combines) tee->joins(std::move(held));
     tee->leads(std::move(lead_));
     // A whole response, though stale, is worth more than the beginning of its successor.
     if (stored_ && stored_->status() == 200) tee->drops_incomplete();

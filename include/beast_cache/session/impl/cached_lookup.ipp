@@ -67,7 +67,7 @@ class CachedLookup : protected ExchangeRules {
     }
   }
 
-  std::optional<CachedResponse> stored_;
+  std::optional<StoredResponse> stored_;
   std::vector<CachedHead> candidates_;
   std::optional<policy::StoredView> selected_;
   policy::Decision decision_;

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/backend/stored_response.hpp"
 #include "beast_cache/http/request.hpp"
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/policy/range.hpp"
@@ -18,14 +18,14 @@ namespace detail {
 
 /// What of a stored response answers the request: the whole of it, a part, 304 or 416.
 /// @param answer What the rules say of it. @param age Its current age.
-inline CachedStream create_answer(Request const& request, CachedResponse const& stored,
+inline CachedStream create_answer(Request const& request, StoredResponse const& stored,
                                   policy::Answer const& answer, policy::CacheStatus const& status,
                                   std::chrono::seconds age) {
   Url const& url = request.url();
   CacheInfo info(stored);
   info.set_from_cache(true).set_cache_status(status.str());
   ResponseHead head(stored);
-  auto body = std::make_shared<std::string const>();
+  std::unique_ptr<BodyReader> body;
   http::fields const& fields = stored.headers();
   switch (answer.kind()) {
     case policy::Answer::Kind::not_modified:
@@ -34,7 +34,7 @@ inline CachedStream create_answer(Request const& request, CachedResponse const& 
     case policy::Answer::Kind::part:
       head = ResponseHead(url, 206, "Partial Content",
                           policy::partial_fields(fields, answer.range(), answer.complete()));
-      body = std::make_shared<std::string const>(HeldBytes(stored).slice(answer.range()));
+      body = HeldBytes(stored).open(answer.range());
       break;
     case policy::Answer::Kind::unsatisfiable:
       head = ResponseHead(url, 416, "Range Not Satisfiable",
@@ -42,12 +42,12 @@ inline CachedStream create_answer(Request const& request, CachedResponse const& 
       break;
     default:
       head.set_url(url);
-      if (request.method() != http::verb::head) body = stored.shared_body();
+      if (request.method() != http::verb::head) body = stored.body().open();
   }
   // RFC 9111 section 4: a response served without validation has its age in Age.
   head.headers().set(http::field::age, std::to_string(age.count()));
-  return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::move(body))),
-                      std::move(info));
+  if (!body) body = std::make_unique<StringReader>(std::string());
+  return CachedStream(StreamedResponse(std::move(head), std::move(body)), std::move(info));
 }
 
 }  // namespace detail

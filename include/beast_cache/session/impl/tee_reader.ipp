@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,43 +82,94 @@ class CacheGuard {
   Url const* url_;
 };
 
-/// What has been read of a body, up to a bound.
-class BodyCopy {
+/// What has been read of a body, on its way into the store: in memory while it is small, then piece by piece.
+class BodySink {
  public:
-  /// @param most The most bytes that are kept; a body of more is not kept at all.
-  explicit BodyCopy(std::uint64_t most) : most_(most) {}
+  /// A part that joins others is not larger, whatever the user allows.
+  static constexpr std::uint64_t most_in_memory = 16u << 20;
 
-  void append(asio::const_buffer piece) {
-    if (dropped_) return;
+  /// @param most The most bytes that are taken; a body of more is not stored at all.
+  /// @param in_memory Whether all of them are wanted by `take`.
+  BodySink(std::shared_ptr<CachedCore> core, Url url, std::uint64_t most, bool in_memory)
+      : core_(std::move(core)), url_(std::move(url)), most_(most) {
+    if (!in_memory) writer_ = core_->backend().write_body();
+  }
+
+  /// @return Whether there is a piece to be written: `spill`.
+  bool add(asio::const_buffer bytes) {
+    if (dropped_) return false;
+    if (bytes.size() > most_ - size_) {
+      drop();
+      return false;
+    }
     dropped_ = true;  // for good, if there is no memory for it
-    if (piece.size() > most_ - bytes_.size()) {
-      bytes_ = std::string();
-    } else {
-      bytes_.append(static_cast<char const*>(piece.data()), piece.size());
-      dropped_ = false;
+    bytes_.append(static_cast<char const*>(bytes.data()), bytes.size());
+    dropped_ = false;
+    size_ += bytes.size();
+    return writer_ && bytes_.size() > writer_->piece_size();
+  }
+  asio::awaitable<void> spill() {
+    std::size_t const piece_size = writer_->piece_size();
+    while (!dropped_ && bytes_.size() > piece_size) {
+      std::string rest(bytes_, piece_size);
+      bytes_.resize(piece_size);
+      bytes_.swap(rest);
+      bool const done = co_await guard().run(writer_->append(std::move(rest)));
+      spilled_ = true;
+      if (!done) drop();
     }
   }
+
   bool dropped() const noexcept { return dropped_; }
+  std::uint64_t size() const noexcept { return size_; }
+  /// All that came, if it was to be in memory.
   std::string take() noexcept {
     dropped_ = true;
     return std::move(bytes_);
   }
+  /// Stores a response with what came as its body. @return Whether that was done.
+  asio::awaitable<bool> store(CachedHead head) {
+    if (dropped_) co_return false;
+    dropped_ = true;
+    if (!spilled_) {
+      auto text = std::make_shared<std::string const>(std::move(bytes_));
+      StoredResponse whole(std::move(head), StoredBody(std::move(text)));
+      co_return co_await guard().run(core_->backend().store(std::move(whole)));
+    }
+    bool done = true;
+    if (!bytes_.empty()) done = co_await guard().run(writer_->append(std::move(bytes_)));
+    if (done) done = co_await guard().run(writer_->store(std::move(head)));
+    co_return done;
+  }
 
  private:
-  std::string bytes_;
+  CacheGuard guard() const noexcept { return CacheGuard(core_->backend().options(), "store", url_); }
+  void drop() noexcept {
+    dropped_ = true;
+    bytes_ = std::string();
+    writer_.reset();
+  }
+
+  std::shared_ptr<CachedCore> core_;
+  Url const url_;
   std::uint64_t most_;
+  std::uint64_t size_ = 0;
+  std::string bytes_;  // those that are not written
+  std::unique_ptr<BodyWriter> writer_;
+  bool spilled_ = false;
   bool dropped_ = false;
 };
 
 /// Passes a body on and copies it.
 class CopyingReader final : public BodyReader {
  public:
-  CopyingReader(std::unique_ptr<BodyReader> inner, std::shared_ptr<BodyCopy> copy)
+  CopyingReader(std::unique_ptr<BodyReader> inner, std::shared_ptr<BodySink> copy)
       : inner_(std::move(inner)), copy_(std::move(copy)) {}
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
     std::size_t const count = co_await inner_->read_some(buffer);
-    copy_->append(asio::buffer(buffer.data(), count));
+    bool const spills = copy_->add(asio::buffer(buffer.data(), count));
+    if (spills) co_await copy_->spill();
     co_return count;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
@@ -123,7 +177,7 @@ class CopyingReader final : public BodyReader {
 
  private:
   std::unique_ptr<BodyReader> inner_;
-  std::shared_ptr<BodyCopy> copy_;
+  std::shared_ptr<BodySink> copy_;
 };
 
 /// Passes a body on, decoded where the caller wants that, and stores the copy of what was received when it is
@@ -134,18 +188,17 @@ class TeeReader final : public BodyReader {
   /// @param copy What is read of `inner` as it was received. @param entry What is stored, but for the body.
   /// @param unstored What to say in Cache-Status if it is not stored after all.
   TeeReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner,
-            std::shared_ptr<BodyCopy> copy, CachedHead entry, std::string unstored)
+            std::shared_ptr<BodySink> copy, CachedHead entry, std::string unstored)
       : core_(std::move(core)),
         inner_(std::move(inner)),
         copy_(std::move(copy)),
         entry_(std::move(entry)),
         unstored_(std::move(unstored)) {}
 
-  /// The body is one range of a representation, and joins what is held of it already.
-  void joins(HeldBytes held, policy::ByteRange range) {
-    held_ = std::move(held);
-    range_ = range;
-  }
+  /// The body is this range of a representation.
+  void expects(policy::ByteRange range) noexcept { range_ = range; }
+  /// And goes together with what is held of it already.
+  void joins(HeldBytes held) { held_ = std::move(held); }
   /// Others wait for what is stored here.
   void leads(std::unique_ptr<SingleFlight::Lead> lead) noexcept { lead_ = std::move(lead); }
   /// What breaks off is dropped as well.
@@ -196,18 +249,46 @@ class TeeReader final : public BodyReader {
   }
 
   asio::awaitable<void> store_whole() {
-    auto bytes = std::make_shared<std::string const>(copy_->take());
-    if (range_) {
-      if (bytes->size() != range_->size()) co_return;
-      held_.add(*range_, *bytes);
-      bytes = held_.bytes();
+    if (range_ && copy_->size() != range_->size()) co_return;
+    if (held_) co_await join();
+    stored_ = co_await copy_->store(std::move(entry_));
+  }
+
+  /// Puts the new part in its place among what is held; where a byte is held already, the new one counts.
+  asio::awaitable<void> join() {
+    auto joined =
+        std::make_shared<BodySink>(core_, entry_.url(), std::numeric_limits<std::uint64_t>::max(), false);
+    StringReader part(copy_->take());
+    policy::ByteParts const all = held_->parts_with(*range_);
+    for (auto const& piece : all.ranges()) {
+      if (range_->first() < piece.first() || range_->last() > piece.last()) {
+        co_await copy_held(piece, *joined);
+        continue;
+      }
+      if (piece.first() < range_->first())
+        co_await copy_held(policy::ByteRange(piece.first(), range_->first() - 1), *joined);
+      co_await copy(part, *joined);
+      if (range_->last() < piece.last())
+        co_await copy_held(policy::ByteRange(range_->last() + 1, piece.last()), *joined);
     }
-    co_await store(std::move(bytes));
+    copy_ = std::move(joined);
+  }
+  asio::awaitable<void> copy_held(policy::ByteRange range, BodySink& to) {
+    std::unique_ptr<BodyReader> const from = held_->open(range);
+    co_await copy(*from, to);
+  }
+  static asio::awaitable<void> copy(BodyReader& from, BodySink& to) {
+    std::string buffer(std::size_t{65536}, '\0');
+    std::size_t count = 1;
+    while (count != 0) {
+      count = co_await from.read_some(asio::buffer(buffer));
+      bool const spills = to.add(asio::buffer(buffer.data(), count));
+      if (spills) co_await to.spill();
+    }
   }
 
   asio::awaitable<void> store_incomplete() {
-    std::string bytes = copy_->take();
-    std::uint64_t const received = bytes.size();
+    std::uint64_t const received = copy_->size();
     if (range_ || entry_.status() != 200 || entry_.method() != http::verb::get) co_return;
     auto fields = policy::incomplete_fields(entry_.headers(), received, entry_.response_time());
     if (!fields) co_return;
@@ -216,24 +297,15 @@ class TeeReader final : public BodyReader {
     ResponseHead head(entry_.url(), 206, "Partial Content", std::move(*fields), entry_.version());
     CacheInfo info(entry_);
     info.set_parts(std::move(parts));
-    entry_ = CachedHead(std::move(head), std::move(info));
-    co_await store(std::make_shared<std::string const>(std::move(bytes)));
-    stored_ = false;  // as far as this response is concerned
-  }
-
-  asio::awaitable<void> store(std::shared_ptr<std::string const> bytes) {
-    Url const url = entry_.url();
-    Response whole(static_cast<ResponseHead&&>(entry_), std::move(bytes));
-    CachedResponse entry(std::move(whole), static_cast<CacheInfo&&>(entry_));
-    CacheGuard guard(core_->backend().options(), "store", url);
-    stored_ = co_await guard.run(core_->backend().store(std::move(entry)));
+    CachedHead incomplete(std::move(head), std::move(info));
+    co_await copy_->store(std::move(incomplete));
   }
 
   std::shared_ptr<CachedCore> core_;
   std::unique_ptr<BodyReader> inner_;
-  std::shared_ptr<BodyCopy> copy_;
+  std::shared_ptr<BodySink> copy_;
   CachedHead entry_;
-  HeldBytes held_;
+  std::optional<HeldBytes> held_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::optional<policy::ByteRange> range_;
   bool keeps_incomplete_ = true;

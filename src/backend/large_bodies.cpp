@@ -1,0 +1,290 @@
+#include "backend/large_bodies.hpp"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <cstring>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "backend/digest.hpp"
+#include "storage/windows.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+using sqlite::Handle;
+using sqlite::Statement;
+
+enum State : std::int64_t { being_written, stored, left };
+
+// A writer that has not come back for so long is dead, or its origin is.
+constexpr std::chrono::minutes patience{10};
+constexpr std::string_view mark = "chunks:";
+
+constexpr char create_tables[] =
+    "CREATE TABLE responses_bodies(id INTEGER PRIMARY KEY, token TEXT NOT NULL, state INTEGER NOT NULL, "
+    "touched INTEGER NOT NULL);"
+    "CREATE INDEX responses_bodies_unstored ON responses_bodies(state) WHERE state <> 1;"
+    "CREATE TABLE responses_chunks(id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, data BLOB NOT NULL);"
+    "CREATE INDEX responses_body_id ON responses(body_id) WHERE body_id IS NOT NULL;";
+constexpr char create_trigger[] =
+    "CREATE TRIGGER responses_body_left AFTER DELETE ON responses WHEN OLD.body_id IS NOT NULL BEGIN "
+    "UPDATE responses_bodies SET state = 2 WHERE id = OLD.body_id "
+    "AND NOT EXISTS(SELECT 1 FROM responses WHERE body_id = OLD.body_id); END;";
+constexpr char drop_trigger[] = "DROP TRIGGER responses_body_left";
+
+constexpr char exists[] = "SELECT 1 FROM responses_bodies WHERE id = ?1 AND token = ?2";
+constexpr char insert_body[] = "INSERT INTO responses_bodies(token, state, touched) VALUES(?1, 0, ?2)";
+constexpr char touch[] =
+    "UPDATE responses_bodies SET touched = ?3 WHERE id = ?1 AND token = ?2 AND state = 0";
+constexpr char insert_chunk[] = "INSERT INTO responses_chunks(id, checksum, data) VALUES(?1, ?2, ?3)";
+constexpr char set_stored[] = "UPDATE responses_bodies SET state = 1 WHERE id = ?1 AND token = ?2";
+constexpr char drop_responses[] =
+    "DELETE FROM responses WHERE body_id = (SELECT id FROM responses_bodies WHERE id = ?1 AND token = ?2)";
+constexpr char read_chunk[] = "SELECT checksum, data FROM responses_chunks WHERE id = ?1";
+constexpr char unstored[] = "SELECT id, state, touched FROM responses_bodies WHERE state <> 1";
+constexpr char last_chunk[] = "SELECT max(id) FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
+constexpr char remove_chunks[] = "DELETE FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
+constexpr char remove_body[] = "DELETE FROM responses_bodies WHERE id = ?1";
+constexpr char leave_all[] = "UPDATE responses_bodies SET state = 2 WHERE state = 1";
+
+constexpr int number_bits = 24;
+
+std::int64_t chunk_id(std::int64_t body, std::uint64_t number) {
+  return body << number_bits | static_cast<std::int64_t>(number);
+}
+
+std::string context(Handle const& handle) {
+  return handle.file() + ": a body that is stored in pieces";
+}
+
+// The pieces of a body, or some of them, one after the other.
+class ChunkReader final : public BodyReader {
+ public:
+  ChunkReader(std::shared_ptr<LargeBody const> body, std::uint64_t first, std::uint64_t count)
+      : body_(std::move(body)), at_(first), end_(first + count) {}
+  ~ChunkReader() override {
+    if (window_) Windows::instance().give(std::move(window_));
+  }
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (at_ == end_) co_return 0;
+    if (at_ - begin_ >= filled_) {
+      auto job = [this](Handle& handle) { fill(handle); };
+      co_await body_->bodies().read(job);
+      if (damaged_) co_await drop();
+      if (failure_) std::rethrow_exception(failure_);
+    }
+    std::uint64_t const there = std::min(begin_ + filled_, end_) - at_;
+    auto const count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), there));
+    std::memcpy(buffer.data(), window_.get() + (at_ - begin_), count);
+    at_ += count;
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override { return end_ - at_; }
+
+ private:
+  // On the lane.
+  void fill(Handle& handle) {
+    if (!window_) window_ = Windows::instance().take();
+    std::uint64_t const first = at_ / LargeBodies::piece_size;
+    std::uint64_t const begin = first * LargeBodies::piece_size;
+    std::uint64_t const end = std::min<std::uint64_t>(begin + Windows::size, body_->size());
+    filled_ = 0;
+    begin_ = begin;
+    try {
+      for (std::uint64_t at = begin; at < end_ && at < end;) {
+        auto const size =
+            static_cast<std::size_t>(std::min<std::uint64_t>(LargeBodies::piece_size, end - at));
+        body_->bodies().read(handle, *body_, at / LargeBodies::piece_size, window_.get() + (at - begin),
+                             size);
+        at += size;
+        filled_ = at - begin;
+      }
+    } catch (Error const& error) {
+      // What is in front of the damage is as good as it was.
+      damaged_ = error.code() == cache_errc::bad_value;
+      if (at_ - begin_ >= filled_) failure_ = std::current_exception();
+    }
+  }
+
+  // It is no part of the outcome whether that works.
+  asio::awaitable<void> drop() {
+    auto job = [this](Handle& handle) { body_->bodies().drop(handle, *body_); };
+    try {
+      co_await body_->bodies().write(job);
+    } catch (Error const& error) {
+      if (error.code() == asio::error::operation_aborted) throw;
+    }
+  }
+
+  std::shared_ptr<LargeBody const> const body_;
+  std::uint64_t at_;
+  std::uint64_t const end_;
+  std::unique_ptr<char[]> window_;  // what was read ahead
+  std::uint64_t begin_ = 0, filled_ = 0;
+  std::exception_ptr failure_;
+  bool damaged_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<BodyReader> LargeBody::open(std::uint64_t first, std::uint64_t count) const {
+  return std::make_unique<ChunkReader>(shared_from_this(), first, count);
+}
+
+void LargeBodies::create(Handle& handle) {
+  handle.execute(create_tables);
+  handle.execute(create_trigger);
+}
+
+std::string LargeBodies::checksum_of(std::string_view token) {
+  return std::string(mark).append(token);
+}
+std::string_view LargeBodies::token_of(std::string_view body_checksum) noexcept {
+  return body_checksum.starts_with(mark) ? body_checksum.substr(mark.size()) : std::string_view();
+}
+
+std::shared_ptr<LargeBody const> LargeBodies::find(Handle& handle, std::int64_t id, std::string_view token,
+                                                   std::uint64_t size) {
+  // Held first: what is there then stays.
+  auto body = std::make_shared<LargeBody>(shared_from_this(), id, std::string(token), size);
+  Statement query = handle.statement(exists);
+  query.bind(1, id).bind_text(2, body->token());
+  if (!query.step()) body.reset();
+  return body;
+}
+
+LargeBody const& LargeBodies::own(StoredBody::Source const& source) const {
+  auto const* const body = dynamic_cast<LargeBody const*>(&source);
+  if (!body || &body->bodies() != this)
+    throw Error(cache_errc::invalid_argument, database_->path() + ": the body belongs to another backend");
+  return *body;
+}
+
+std::shared_ptr<LargeBody const> LargeBodies::begin(Handle& handle) {
+  std::string token;
+  std::random_device random;
+  for (int i = 0; i < 4; ++i) {
+    std::uint32_t const bits = random();
+    char bytes[4];
+    std::memcpy(bytes, &bits, sizeof bytes);
+    token += hex({bytes, sizeof bytes});
+  }
+  Statement insert = handle.statement(insert_body);
+  insert.bind_text(1, token).bind(2, clock_->now().time_since_epoch().count()).run();
+  return std::make_shared<LargeBody>(shared_from_this(), handle.last_insert_rowid(), std::move(token), 0);
+}
+
+void LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data) {
+  handle.statement(touch)
+      .bind(1, body.id())
+      .bind_text(2, body.token())
+      .bind(3, clock_->now().time_since_epoch().count())
+      .run();
+  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle));
+  std::string const checksum = seal_.of_chunk(body.token(), number, data);
+  Statement insert = handle.statement(insert_chunk);
+  insert.bind(1, chunk_id(body.id(), number)).bind_text(2, checksum).bind_blob(3, data).run();
+}
+
+void LargeBodies::keep(Handle& handle, LargeBody const& body) const {
+  handle.statement(set_stored).bind(1, body.id()).bind_text(2, body.token()).run();
+  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle));
+}
+
+void LargeBodies::drop(Handle& handle, LargeBody const& body) const {
+  handle.statement(drop_responses).bind(1, body.id()).bind_text(2, body.token()).run();
+}
+
+void LargeBodies::read(Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
+                       std::size_t size) const {
+  {
+    Statement query = handle.statement(exists);
+    query.bind(1, body.id()).bind_text(2, body.token());
+    if (!query.step()) throw Error(cache_errc::changed, context(handle));
+  }
+  Statement query = handle.statement(read_chunk);
+  query.bind(1, chunk_id(body.id(), number));
+  if (!query.step()) throw Error(cache_errc::bad_value, context(handle));
+  std::string_view const data = query.bytes(1);
+  auto const verdict = seal_.judge(query.bytes(0), seal_.of_chunk(body.token(), number, data));
+  if (verdict != Seal::Verdict::good || data.size() != size) {
+    bool const signature = verdict == Seal::Verdict::bad_signature;
+    throw Error(signature ? cache_errc::bad_signature : cache_errc::bad_value, context(handle));
+  }
+  std::memcpy(to, data.data(), size);
+}
+
+bool LargeBodies::is_left(std::int64_t id, std::int64_t state, std::int64_t touched) {
+  std::lock_guard const lock(mutex_);
+  bool const is_held = held_.count(id) != 0;
+  if (state == left) return !is_held;
+  if (abandoned_.count(id) != 0) return true;
+  auto const deadline = TimePoint(std::chrono::milliseconds(touched)) + patience;
+  return !is_held && deadline < clock_->now();
+}
+
+bool LargeBodies::sweep(Handle& handle, std::size_t most) {
+  std::vector<std::int64_t> bodies;
+  {
+    Statement query = handle.statement(unstored);
+    while (query.step()) {
+      if (is_left(query.integer(0), query.integer(1), query.integer(2))) bodies.push_back(query.integer(0));
+    }
+  }
+  for (std::int64_t const id : bodies) {
+    if (most == 0) return true;
+    std::int64_t const first = chunk_id(id, 0);
+    std::int64_t last = first;
+    {
+      Statement query = handle.statement(last_chunk);
+      query.bind(1, first).bind(2, chunk_id(id + 1, 0) - 1);
+      if (query.step() && !query.is_null(0)) last = query.integer(0);
+    }
+    std::int64_t const from = std::max(first, last - static_cast<std::int64_t>(most) + 1);
+    handle.statement(remove_chunks).bind(1, from).bind(2, last).run();
+    most -= std::min(most, static_cast<std::size_t>(last - from + 1));
+    if (from != first) return true;
+    handle.statement(remove_body).bind(1, id).run();
+    std::lock_guard const lock(mutex_);
+    abandoned_.erase(id);
+  }
+  return false;
+}
+
+bool LargeBodies::anything_left(Handle& handle) {
+  Statement query = handle.statement(unstored);
+  return query.step();
+}
+
+void LargeBodies::clear(Handle& handle) {
+  // With a trigger on them rows are deleted one by one.
+  handle.execute(drop_trigger);
+  handle.execute("DELETE FROM responses");
+  handle.execute(create_trigger);
+  handle.statement(leave_all).run();
+}
+
+void LargeBodies::hold(std::int64_t id) {
+  std::lock_guard const lock(mutex_);
+  ++held_[id];
+}
+
+void LargeBodies::release(std::int64_t id) noexcept {
+  std::lock_guard const lock(mutex_);
+  auto const at = held_.find(id);
+  if (at != held_.end() && --at->second == 0) held_.erase(at);
+}
+
+void LargeBodies::abandon(std::int64_t id) {
+  std::lock_guard const lock(mutex_);
+  abandoned_.insert(id);
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,146 @@
+#pragma once
+// Bodies that are too large for a row, in pieces of 256 KiB.
+//
+// responses_bodies: one row for each
+//   id        row number; responses.body_id
+//   token     32 random hexadecimal digits, in responses.body_checksum, too
+//   state     0 being written, 1 stored, 2 no response has it any more
+//   touched   when its last piece was written
+// responses_chunks:
+//   id        16777216 times the body's, plus the number of the piece, from 0
+//   checksum  of token, number and data: a piece of another body does not pass
+//   data      256 KiB; the last one has what is left
+//
+// A body can be seen when the row in `responses` is committed. A trigger notes when the last row that has it
+// goes, whoever removes it; every later write removes some of what is left, but not what this process is
+// reading. What a killed process was writing counts as left after ten minutes without a new piece.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "backend/response_row.hpp"
+#include "backend/sqlite_schema.hpp"
+#include "beast_cache/backend/stored_response.hpp"
+#include "storage/sqlite/database.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+class LargeBody;
+
+// Those of one database. Thread safety: all functions; those with a Handle run on its lane.
+class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
+ public:
+  static constexpr std::size_t piece_size = 256 * 1024;
+
+  LargeBodies(std::shared_ptr<sqlite::Database> database, Seal seal, std::shared_ptr<Clock const> clock)
+      : database_(std::move(database)), seal_(std::move(seal)), clock_(std::move(clock)) {}
+
+  static void create(sqlite::Handle& handle);
+
+  sqlite::Database& database() const noexcept { return *database_; }
+  Seal const& seal() const noexcept { return seal_; }
+
+  // Runs a job in a transaction on the database's lane. The job has to outlive the operation.
+  template <class Job>
+  asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> read(Job& job) {
+    return database_->read(schema_, Reference<Job>(job));
+  }
+  // @param weight About how many bytes it writes.
+  template <class Job>
+  asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(Job& job, std::size_t weight = 0) {
+    return database_->run(schema_, sqlite::Kind(sqlite::Mode::write, weight), Reference<Job>(job));
+  }
+
+  // A row's body_checksum. Its token, or nothing for a body within the row.
+  static std::string checksum_of(std::string_view token);
+  static std::string_view token_of(std::string_view body_checksum) noexcept;
+
+  // One that a look-up found; null when it is not there.
+  std::shared_ptr<LargeBody const> find(sqlite::Handle& handle, std::int64_t id, std::string_view token,
+                                        std::uint64_t size);
+  // The body of a response that is to be stored. Throws Error(invalid_argument) for another backend's.
+  LargeBody const& own(StoredBody::Source const& source) const;
+
+  std::shared_ptr<LargeBody const> begin(sqlite::Handle& handle);
+  // Throws Error(changed) when it took too long, and the body was removed.
+  void append(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data);
+  // A row of `responses` has it now. Throws Error(changed) when it is gone.
+  void keep(sqlite::Handle& handle, LargeBody const& body) const;
+  // A damaged one does not come up any more.
+  void drop(sqlite::Handle& handle, LargeBody const& body) const;
+  // Throws Error(changed) when the body is not there any more, bad_value or bad_signature when it is damaged.
+  void read(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
+            std::size_t size) const;
+
+  // Removes what is left, up to `most` pieces. Returns whether there is more.
+  bool sweep(sqlite::Handle& handle, std::size_t most = 64);
+  static bool anything_left(sqlite::Handle& handle);
+  // The responses of a table that is emptied have none.
+  static void clear(sqlite::Handle& handle);
+
+  // What is held is not swept.
+  void hold(std::int64_t id);
+  void release(std::int64_t id) noexcept;
+  // No longer held, and never stored.
+  void abandon(std::int64_t id);
+
+ private:
+  template <class Job>
+  class Reference {
+   public:
+    explicit Reference(Job& job) noexcept : job_(&job) {}
+    auto operator()(sqlite::Handle& handle) { return (*job_)(handle); }
+
+   private:
+    Job* job_;
+  };
+
+  bool is_left(std::int64_t id, std::int64_t state, std::int64_t touched);
+
+  std::shared_ptr<sqlite::Database> const database_;
+  std::shared_ptr<sqlite::Schema> const schema_ = std::make_shared<ResponseSchema>();
+  Seal const seal_;
+  std::shared_ptr<Clock const> const clock_;
+  std::mutex mutex_;
+  std::map<std::int64_t, int> held_;
+  std::set<std::int64_t> abandoned_;
+};
+
+// One of them, held.
+class LargeBody final : public StoredBody::Source, public std::enable_shared_from_this<LargeBody> {
+ public:
+  LargeBody(std::shared_ptr<LargeBodies> bodies, std::int64_t id, std::string token, std::uint64_t size)
+      : bodies_(std::move(bodies)), id_(id), token_(std::move(token)), size_(size) {
+    bodies_->hold(id_);
+  }
+  ~LargeBody() override { bodies_->release(id_); }
+
+  LargeBodies& bodies() const noexcept { return *bodies_; }
+  std::int64_t id() const noexcept { return id_; }
+  std::string const& token() const noexcept { return token_; }
+  std::uint64_t size() const noexcept override { return size_; }
+  std::unique_ptr<BodyReader> open(std::uint64_t first, std::uint64_t count) const override;
+  std::shared_ptr<LargeBody const> with_size(std::uint64_t size) const {
+    return std::make_shared<LargeBody>(bodies_, id_, token_, size);
+  }
+
+ private:
+  std::shared_ptr<LargeBodies> const bodies_;
+  std::int64_t const id_;
+  std::string const token_;
+  std::uint64_t const size_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

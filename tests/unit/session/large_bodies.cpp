@@ -1,0 +1,167 @@
+// Bodies that are not held in memory: stored while they are passed on, and passed on while they are read.
+
+#include "beast_cache/backend/sqlite_backend.hpp"
+#include "catch.hpp"
+#include "support/range_origin.hpp"
+#include "support/temp_directory.hpp"
+
+using namespace test_support;
+
+namespace {
+
+constexpr std::size_t large = 3'000'017;
+
+std::string pattern(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 2654435761u >> 9);
+  return bytes;
+}
+
+Fields range(std::string spec) {
+  return Fields{{"Range", "bytes=" + std::move(spec)}};
+}
+
+// Over a file.
+class FileWorld : public World {
+ public:
+  explicit FileWorld(FakeClient::Answer answer, CacheOptions options = CacheOptions())
+      : World(std::move(answer), options) {
+    backend = std::make_shared<SQLiteBackend>(dir_.file("cache"), options.clock(clock).observer(events));
+    session = CachedSession(io.get_executor(), client, backend);
+  }
+  bool holds() { return run(backend->has_url(Url(url))); }
+  void close_file() { static_cast<void>(run(close(backend))); }
+
+ private:
+  static asio::awaitable<bool> close(std::shared_ptr<CacheBackend> backend) {
+    co_await backend->close();
+    co_return true;
+  }
+  TempDirectory const dir_;
+};
+
+asio::awaitable<std::string> read_part(CachedStream& stream, std::size_t size) {
+  std::string buffer(size, '\0');
+  std::size_t const count = co_await stream.read_some(asio::buffer(buffer));
+  buffer.resize(count);
+  co_return buffer;
+}
+
+}  // namespace
+
+TEST_CASE("a large body is stored while it is passed on, and served as it came") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  origin.tells_length = GENERATE(false, true);
+  FileWorld world(std::cref(origin));
+  auto const miss = ask(world);
+  CHECK(has(miss.cache_status(), "stored"));
+  bool same = miss.body() == origin.body;
+  CHECK(same);
+  auto const hit = ask(world);
+  CHECK(hit.from_cache());
+  same = hit.body() == origin.body;
+  CHECK(same);
+  CHECK(world.asked() == 1);
+  CHECK(ask(world, "HEAD").body().empty());
+  CHECK(world.asked() == 1);
+}
+
+TEST_CASE("parts of a large stored body are served out of it") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  FileWorld world(std::cref(origin));
+  ask(world);
+  for (auto const& [first, last] : {std::pair<std::size_t, std::size_t>(0, 9),
+                                    {262'143, 262'144},
+                                    {1'000'000, 2'500'000},
+                                    {large - 1, large - 1}}) {
+    auto const part = ask(world, range(std::to_string(first) + "-" + std::to_string(last)));
+    CHECK(part.status() == 206);
+    bool const same = part.body() == origin.body.substr(first, last - first + 1);
+    CHECK(same);
+  }
+  CHECK(world.asked() == 1);
+}
+
+TEST_CASE("a large stored body that the origin says is current is served, and freshened") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  FileWorld world(std::cref(origin));
+  ask(world);
+  world.clock->advance(61s);
+  auto const validated = ask(world);
+  CHECK(world.asked() == 2);
+  CHECK(validated.from_cache());
+  bool const same = validated.body() == origin.body;
+  CHECK(same);
+  CHECK(ask(world).from_cache());
+  CHECK(world.asked() == 2);
+}
+
+TEST_CASE("a large body that breaks off is kept, and its rest is asked for") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  origin.breaks_after = 2'000'000;
+  FileWorld world(std::cref(origin));
+  CHECK_THROWS_AS(ask(world), Error);
+  origin.breaks_after.reset();
+  auto const whole = ask(world);
+  CHECK(world.last_sent("Range") == "bytes=2000000-");
+  bool same = whole.body() == origin.body;
+  CHECK(same);
+  auto const hit = ask(world);
+  CHECK(hit.from_cache());
+  same = hit.body() == origin.body;
+  CHECK(same);
+  CHECK(world.asked() == 2);
+}
+
+TEST_CASE("large parts make up the whole, in any order") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  auto const order =
+      GENERATE(std::vector<int>{0, 1, 2}, std::vector<int>{2, 0, 1}, std::vector<int>{1, 2, 0});
+  FileWorld world(std::cref(origin));
+  char const* const parts[] = {"0-999999", "900000-1999999", "2000000-"};
+  for (int const part : order) CHECK(ask(world, range(parts[part])).status() == 206);
+  CHECK(world.asked() == 3);
+  auto const whole = ask(world);
+  CHECK(whole.from_cache());
+  bool const same = whole.body() == origin.body;
+  CHECK(same);
+  CHECK(world.asked() == 3);
+}
+
+TEST_CASE("a large body that is given up, or is too large, leaves nothing") {
+  bool const given_up = GENERATE(true, false);
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  origin.tells_length = false;
+  FileWorld world(std::cref(origin), CacheOptions().max_body_bytes(given_up ? large : large - 1));
+  if (given_up) {
+    CachedStream stream = world.run(world.session.get(url).stream());
+    for (int i = 0; i < 20; ++i) CHECK(world.run(read_part(stream, 100'000)).size() == 100'000);
+  } else {
+    auto const response = ask(world);
+    CHECK(response.body().size() == large);
+    CHECK_FALSE(has(response.cache_status(), "stored"));
+  }
+  CHECK_FALSE(world.holds());
+  CHECK(world.events->errors.empty());
+}
+
+TEST_CASE("a store that fails in the middle does not disturb the caller") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  FileWorld world(std::cref(origin));
+  CachedStream stream = world.run(world.session.get(url).stream());
+  std::string body;
+  for (std::string some = "x"; !some.empty(); body += some) {
+    some = world.run(read_part(stream, 300'000));
+    if (body.size() == 600'000) world.close_file();
+  }
+  bool const same = body == origin.body;
+  CHECK(same);
+  CHECK(world.events->errors == std::vector<std::string>{"store " + url});
+}
