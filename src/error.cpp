@@ -74,6 +74,7 @@ std::string_view to_string(Phase phase) noexcept {
     case Phase::queue: return "queue";
     case Phase::resolve: return "resolve";
     case Phase::connect: return "connect";
+    case Phase::proxy: return "proxy";
     case Phase::tls: return "tls";
     case Phase::send: return "send";
     case Phase::first_byte: return "first_byte";

@@ -72,7 +72,8 @@ enum class http_errc {
 enum class Phase {
   queue = 1,   ///< waiting for one of the connections that may be open
   resolve,     ///< looking up the host's addresses
-  connect,     ///< connecting, through the proxy where there is one
+  connect,     ///< connecting, to the proxy where there is one
+  proxy,       ///< the proxy opens the way to the server
   tls,         ///< the TLS handshake
   send,        ///< the server takes the request
   first_byte,  ///< waiting for the answer to begin
@@ -100,7 +101,13 @@ inline error_code make_error_code(http_errc e) noexcept {
 /// Neither ever holds a header's value, a body or the user information of a URL.
 class Error : public boost::system::system_error {
  public:
-  Error(error_code code, std::string const& context) : system_error(code, context) {}
+  Error(error_code code, std::string const& context) : system_error(without_location(code), context) {}
+
+ private:
+  // Where in Boost's sources the code arose is nothing to the reader of `what()`.
+  static error_code without_location(error_code const& code) noexcept {
+    return code.has_location() ? error_code(code.value(), code.category()) : code;
+  }
 };
 
 /// The time allowed has passed: `http_errc::timeout`, and in which part of the exchange.

@@ -66,15 +66,23 @@ void ClientCore::prepare(Request& request) const {
     headers.set(http::field::authorization, basic_credentials(user_info));
 }
 
+std::shared_ptr<ExchangeRecord> ClientCore::next_record(ExchangeRecord const* last, Request const& request) {
+  if (last) return last->next(ExchangeRecord::Cause::redirect, request);
+  return std::make_shared<ExchangeRecord>(options_.observer(), ++observed_, ExchangeRecord::Cause::request,
+                                          request);
+}
+
 asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirectives) {
   std::shared_ptr<ClientCore> const self = shared_from_this();
   auto const begin = Deadline::Clock::now();
   auto const deadline = Deadline::after(request.timeout().value_or(options_.timeout()));
   unsigned const limit = request.redirects().value_or(options_.max_redirects());
   std::vector<ResponseHead> history;
+  std::shared_ptr<ExchangeRecord> record;
   for (;;) {
     prepare(request);
     Exchange exchange(pool_, std::move(request), deadline, options_.max_header_size());
+    if (options_.observer()) exchange.note_in(next_record(record.get(), exchange.request()));
     StreamedResponse response = co_await exchange.run();
     if (options_.cookie_jar()) options_.cookie_jar()->store(exchange.request().url(), response.headers());
     std::optional<Request> next;
@@ -91,6 +99,7 @@ asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirective
                                                  std::to_string(limit) + " redirects");
     co_await drain(response.take_body());
     history.push_back(static_cast<ResponseHead&&>(response));
+    record = exchange.record();
     request = std::move(*next);
   }
 }

@@ -64,8 +64,10 @@ void Lease::give_back() noexcept {
   if (pool) pool->release(key_, std::move(connection_));
 }
 
-asio::awaitable<void> Lease::connect(Route route, Transport::Clock::time_point deadline) {
+asio::awaitable<void> Lease::connect(Route route, Transport::Clock::time_point deadline,
+                                     ExchangeRecord* record) {
   connection_ = std::make_unique<Connection>(pool_->executor(), pool_->timeouts_);
+  connection_->transport.note_in(record);
   std::shared_ptr<TlsContext const> tls;
   if (route.url.is_secure()) tls = pool_->tls_context();
   co_await dial(connection_->transport, pool_->executor(), std::move(route), pool_->timeouts_, deadline,

@@ -54,7 +54,8 @@ class Lease {
   /// Null until `connect`, when none was idle.
   Connection* connection() const noexcept { return connection_.get(); }
   /// Opens a new connection in place of the one there is.
-  asio::awaitable<void> connect(Route route, Transport::Clock::time_point deadline);
+  /// @param record Where that is noted, or null.
+  asio::awaitable<void> connect(Route route, Transport::Clock::time_point deadline, ExchangeRecord* record);
   /// Closes the connection, and keeps the right to have one.
   void disconnect() noexcept { connection_.reset(); }
   /// Lets the next request have the connection.

@@ -205,14 +205,16 @@ asio::awaitable<void> dial(Transport& transport, asio::any_io_executor executor,
   if (route.url.is_unix()) {
     addresses.push_back(Address::of_path(route.url.socket_path()));
   } else {
+    transport.note(Phase::resolve);
     addresses = co_await resolve(executor, host, port, who, limited(deadline, timeouts, Phase::resolve));
   }
+  transport.note(Phase::connect);
   Socket socket =
       co_await connect_any(executor, std::move(addresses), who, limited(deadline, timeouts, Phase::connect));
   transport.adopt(std::move(socket));
   transport.arm(deadline);
   if (proxy && !route.is_forwarded()) {
-    transport.enter(Phase::connect);
+    transport.enter(Phase::proxy);
     Tunnel tunnel(transport, route);
     if (proxy->is_socks()) {
       co_await tunnel.socks();

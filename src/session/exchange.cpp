@@ -22,11 +22,16 @@ constexpr std::size_t buffer_size = 16 * 1024;
 constexpr std::size_t direct_read = 4 * 1024;
 constexpr std::size_t source_piece = 64 * 1024;
 
-/// Throws an I/O error as the error of an exchange.
+/// An I/O error as the error of an exchange.
+error_code to_failure(error_code const& ec) noexcept {
+  return ended_from_outside(ec) || ec.category() == http_category() ? ec : http_errc::truncated;
+}
+
+/// Throws it.
 [[noreturn]] void fail_exchange(error_code const& ec, Url const& url, std::string_view when, Phase phase) {
   std::string context(url.origin());
   context.append(": ").append(when);
-  if (ended_from_outside(ec) || ec.category() == http_category()) fail(ec, context, phase);
+  if (to_failure(ec) == ec) fail(ec, context, phase);
   if (ec != asio::error::eof) context.append(" (").append(ec.message()).append(")");
   throw Error(http_errc::truncated, context);
 }
@@ -56,8 +61,11 @@ asio::awaitable<void> fill(Connection& connection, std::size_t limit, error_code
 /// The body of a response as it comes from the network.
 class NetworkReader final : public BodyReader {
  public:
-  NetworkReader(Lease lease, Url url, ParsedHead const& head, std::size_t trailer_limit)
-      : lease_(std::move(lease)),
+  /// @param record Where the exchange is noted, or null.
+  NetworkReader(Lease lease, Url url, ParsedHead const& head, std::size_t trailer_limit,
+                std::shared_ptr<ExchangeRecord> record)
+      : record_(std::move(record)),
+        lease_(std::move(lease)),
         url_(std::move(url)),
         framing_(head.framing),
         keep_alive_(head.keep_alive),
@@ -96,6 +104,7 @@ class NetworkReader final : public BodyReader {
     }
     if (ec) {
       lease_ = Lease();
+      end_record(to_failure(ec));
       fail_exchange(ec, url_, "reading the body", Phase::receive);
     }
     failed_ = false;
@@ -125,10 +134,18 @@ class NetworkReader final : public BodyReader {
     left_ = 0;
     if (keep_alive_ && unread(*lease_.connection()).empty()) {
       lease_.connection()->transport.disarm();
+      lease_.connection()->transport.note_in(nullptr);
       lease_.give_back();
     } else {
       lease_ = Lease();
     }
+    end_record(error_code());
+  }
+
+  void end_record(error_code const& error) noexcept {
+    if (!record_) return;
+    record_->end(error);
+    record_.reset();
   }
 
   std::size_t copy(asio::mutable_buffer buffer, std::uint64_t most) noexcept {
@@ -186,6 +203,7 @@ class NetworkReader final : public BodyReader {
     co_return count;
   }
 
+  std::shared_ptr<ExchangeRecord> record_;  // outlives the connection, which notes in it
   Lease lease_;
   Url url_;
   Framing framing_;
@@ -210,18 +228,33 @@ Exchange::Exchange(std::shared_ptr<ConnectionPool> pool, Request request,
   if (route_.is_forwarded()) head_ = to_absolute_form(std::move(head_), request_.url(), *route_.proxy);
 }
 
-asio::awaitable<StreamedResponse> Exchange::run() {
+asio::awaitable<StreamedResponse> Exchange::run_noted() {
+  try {
+    co_return co_await run_plain();
+  } catch (boost::system::system_error const& e) {
+    record_->end(e.code());
+    throw;
+  }
+}
+
+asio::awaitable<StreamedResponse> Exchange::run_plain() {
   lease_ = co_await pool_->acquire(route_.key(), deadline_);
   bool done = false;
   if (lease_.connection()) {
     // RFC 9110 section 9.2.2: a server may close an idle connection at any time.
     bool const may_retry = is_idempotent(request_.method()) && request_.body().repeatable();
     lease_.connection()->transport.arm(deadline_);
+    lease_.connection()->transport.note_in(record_.get());
+    if (record_) record_->event().set_reused(true);
     done = co_await attempt(may_retry);
     if (!done) lease_.disconnect();
+    if (!done && record_) {
+      record_->end(to_failure(failure_));
+      record_ = record_->next(ExchangeRecord::Cause::retry, request_);
+    }
   }
   if (!done) {
-    co_await lease_.connect(route_, deadline_);
+    co_await lease_.connect(route_, deadline_, record_.get());
     co_await attempt(false);
   }
   // RFC 9110 section 15.5.8: it is the proxy that asks for authentication, and not the origin's answer.
@@ -245,10 +278,12 @@ asio::awaitable<bool> Exchange::attempt(bool may_retry) {
     co_await read_final_head(ec);
   }
   if (ec) {
+    failure_ = ec;
     if (may_retry && !answered_ && !ended_from_outside(ec)) co_return false;
     fail_exchange(ec, request_.url(), answered_ ? "reading the response" : "waiting for the response",
                   transport.phase());
   }
+  if (record_) record_->event().set_status(response_.status);
   co_return true;
 }
 
@@ -333,7 +368,8 @@ StreamedResponse Exchange::respond() {
   if (!fully_sent_) response_.keep_alive = false;
   ResponseHead head(request_.url(), response_.status, std::move(response_.reason),
                     std::move(response_.headers), response_.version);
-  auto body = std::make_unique<NetworkReader>(std::move(lease_), request_.url(), response_, head_limit_);
+  auto body =
+      std::make_unique<NetworkReader>(std::move(lease_), request_.url(), response_, head_limit_, record_);
   return StreamedResponse(std::move(head), std::move(body));
 }
 

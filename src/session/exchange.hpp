@@ -9,6 +9,7 @@
 #include "beast_cache/http/request.hpp"
 #include "beast_cache/http/response.hpp"
 #include "session/connection_pool.hpp"
+#include "session/exchange_record.hpp"
 #include "session/http1.hpp"
 
 namespace beast_cache {
@@ -24,10 +25,17 @@ class Exchange {
 
   Request const& request() const noexcept { return request_; }
 
+  /// Has it noted there.
+  void note_in(std::shared_ptr<ExchangeRecord> record) noexcept { record_ = std::move(record); }
+  /// Of the last attempt; null where nobody observes.
+  std::shared_ptr<ExchangeRecord> const& record() const noexcept { return record_; }
+
   /// @return The response, whose reader gives the connection back at the body's end.
-  asio::awaitable<StreamedResponse> run();
+  asio::awaitable<StreamedResponse> run() { return record_ ? run_noted() : run_plain(); }
 
  private:
+  asio::awaitable<StreamedResponse> run_plain();
+  asio::awaitable<StreamedResponse> run_noted();
   asio::awaitable<bool> attempt(bool may_retry);
   asio::awaitable<void> write_request(error_code& ec);
   asio::awaitable<void> write_source(error_code& ec);
@@ -42,8 +50,10 @@ class Exchange {
   Transport::Clock::time_point deadline_;
   std::size_t head_limit_;
   std::string head_;
+  std::shared_ptr<ExchangeRecord> record_;  // outlives the connection, which notes in it
   Lease lease_;
   ParsedHead response_;
+  error_code failure_;  // of an attempt that is made again
   bool answered_ = false;
   bool fully_sent_ = false;
 };

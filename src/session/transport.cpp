@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "beast_cache/error.hpp"
+#include "session/exchange_record.hpp"
 #include "session/failure.hpp"
 #include "session/tls_context.hpp"
 
@@ -85,6 +86,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   /// Begins a part of the exchange, with the limit that it has.
   void enter(Phase phase) {
     phase_ = phase;
+    note(phase);
     auto const limit = timeouts_.limit(phase);
     if (limit.count() == 0 && !is_phase_limited_) return;
     // While bytes flow, it is each wait for them that is limited.
@@ -97,6 +99,14 @@ class Wire : public std::enable_shared_from_this<Wire> {
     if (is_phase_limited_ && end < timer_.expiry()) wait_until(end);
   }
   Phase phase() const noexcept { return phase_; }
+
+  void note_in(ExchangeRecord* record) noexcept { record_ = record; }
+  void note(Phase phase) noexcept {
+    if (record_) record_->begin(phase);
+  }
+  void note(std::size_t bytes) noexcept {
+    if (record_) record_->event().count(bytes);
+  }
 
   /// An operation has ended. Replaces what it reports when it was ended from outside.
   void settle(error_code& ec) noexcept {
@@ -206,7 +216,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   Socket socket_;
   asio::steady_timer timer_;
   Timeouts const timeouts_;
-  // Of the operations' own: nobody else reads these two.
+  // Of the operations' own: nobody else reads these.
+  ExchangeRecord* record_ = nullptr;
   Phase phase_ = Phase::connect;
   bool is_phase_limited_ = false;
   // Under the mutex.
@@ -255,6 +266,7 @@ class Settling {
   template <class... Args>
   void operator()(error_code ec, Args... args) {
     link_->settle(ec);
+    (link_->note(args), ...);  // the number of bytes, where there is one
     std::move(handler_)(ec, args...);
   }
 
@@ -333,6 +345,12 @@ void Transport::enter(Phase phase) {
 }
 Phase Transport::phase() const noexcept {
   return link_->phase();
+}
+void Transport::note_in(ExchangeRecord* record) noexcept {
+  link_->note_in(record);
+}
+void Transport::note(Phase phase) noexcept {
+  link_->note(phase);
 }
 void Transport::adopt(Socket socket) {
   link_->adopt(std::move(socket));

@@ -19,6 +19,7 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
+class ExchangeRecord;
 class TlsContext;
 class Link;
 
@@ -53,6 +54,11 @@ class Transport {
   void enter(Phase phase);
   /// The part that was begun last.
   Phase phase() const noexcept;
+
+  /// From now on what is done is noted there, until it is null. It has to live as long.
+  void note_in(ExchangeRecord* record) noexcept;
+  /// Notes a part that has no connection yet; its limit is the caller's.
+  void note(Phase phase) noexcept;
 
   /// Takes a connected socket.
   void adopt(Socket socket);

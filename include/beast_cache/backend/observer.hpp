@@ -1,18 +1,23 @@
 #pragma once
 /// \file observer.hpp
-/// Where the cache reports what a request does not show.
+/// Where a session and its cache report what a request does not show.
 
+#include <chrono>
 #include <exception>
 #include <string_view>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/http/exchange_event.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 
-/// Gets the events of a cache. The library itself logs nothing.
+/// Gets the events of a cache (`CacheOptions::observer`), of a client (`ClientOptions::observer`), or of
+/// both. The library itself logs nothing.
 ///
-/// Thread safety: called from any thread, also at the same time. A member that throws is ignored.
+/// Executor and hops: called where the event happens, which waits until it returns: on the thread that runs
+/// the operation, or destroys it. Thread safety: called from any thread, also at the same time. A member must
+/// not throw; what it throws all the same is dropped.
 class Observer {
  public:
   Observer() = default;
@@ -36,6 +41,15 @@ class Observer {
     static_cast<void>(operation);
     static_cast<void>(url);
     static_cast<void>(failure);
+  }
+
+  /// An exchange of a client with a server has ended, well or not: its response was read to the end or given
+  /// up, it failed, or it will be tried again. Answers from the cache are none.
+  virtual void on_exchange(ExchangeEvent const& event) { static_cast<void>(event); }
+
+  /// The time that exchanges are measured by. It must not go back. Default: the steady clock.
+  virtual std::chrono::steady_clock::time_point now() const noexcept {
+    return std::chrono::steady_clock::now();
   }
 };
 

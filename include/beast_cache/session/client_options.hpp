@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/backend/observer.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/http/url.hpp"
@@ -164,6 +165,12 @@ class ClientOptions {
   ClientOptions& cookie_jar(std::shared_ptr<CookieJar> jar) { return cookie_jar_ = std::move(jar), *this; }
   std::shared_ptr<CookieJar> const& cookie_jar() const noexcept { return cookie_jar_; }
 
+  /// Is told of each exchange with a server. Without one, nothing is measured. Default: none.
+  ClientOptions& observer(std::shared_ptr<Observer> observer) {
+    return observer_ = std::move(observer), *this;
+  }
+  std::shared_ptr<Observer> const& observer() const noexcept { return observer_; }
+
   /// Asks for compressed bodies where a request has no Accept-Encoding, and decodes them as `Decompression`
   /// says. A request with Range gets `identity`: a part could not be decoded. Default: true.
   ClientOptions& decompress(bool on) { return decompresses_ = on, *this; }
@@ -181,6 +188,7 @@ class ClientOptions {
   Url base_url_;
   http::fields default_headers_;
   std::shared_ptr<CookieJar> cookie_jar_;
+  std::shared_ptr<Observer> observer_;
   TlsOptions tls_;
   std::string accept_ = "*/*";
   std::string user_agent_ = "beast_cache/" + std::to_string(BEAST_CACHE_VERSION_MAJOR) + "." +

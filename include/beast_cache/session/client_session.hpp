@@ -2,8 +2,10 @@
 /// \file client_session.hpp
 /// An HTTP/1.1 client: pooled connections, TLS, redirects, timeouts.
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -20,6 +22,7 @@ inline namespace v1 {
 namespace detail {
 
 class ConnectionPool;
+class ExchangeRecord;
 
 /// A plain session has no directives beside the request's own.
 class NoDirectives {
@@ -51,9 +54,13 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   void close() noexcept;
 
  private:
+  /// @param last Of the hop before, or null.
+  std::shared_ptr<ExchangeRecord> next_record(ExchangeRecord const* last, Request const& request);
+
   asio::any_io_executor executor_;
   ClientOptions options_;
   std::shared_ptr<ConnectionPool> pool_;
+  std::atomic<std::uint64_t> observed_ = 0;  // requests
 };
 
 }  // namespace detail

@@ -25,10 +25,11 @@ inline namespace v1 {
 /// promise; a cookie for a public suffix (`co.uk`) is refused. Which those are libpsl knows, where the
 /// library was built with it; otherwise every name without a dot is taken for one. Of one domain at most 50
 /// cookies are kept, of all at most 3000, those that were used last; none for longer than 400 days. SameSite
-/// is read and kept: all requests of a client count as its own.
+/// is not enforced, but that `None` needs Secure: all requests of a client count as its own, which no other
+/// site has caused.
 ///
 /// A session uses it for each hop of its redirects, unless a request sets Cookie itself. A response that
-/// comes out of a cache sets no cookie again.
+/// comes out of a cache sets no cookie again: what the server has set since would be undone.
 ///
 /// Thread safety: safe, also for shared objects: sessions may share a jar.
 /// Source: RFC 6265bis sections 5.6 to 5.8.

@@ -32,8 +32,11 @@ class Timeouts {
   /// Looking up the host's name.
   Timeouts& resolve(Duration limit) { return set(Phase::resolve, limit); }
   /// Connecting to one of the host's addresses, all attempts together; and as long again for a proxy to open
-  /// the way to the server.
-  Timeouts& connect(Duration limit) { return set(Phase::connect, limit); }
+  /// the way to the server: `Phase::connect` and `Phase::proxy`.
+  Timeouts& connect(Duration limit) {
+    set(Phase::connect, limit);
+    return set(Phase::proxy, limit);
+  }
   /// The TLS handshake.
   Timeouts& tls(Duration limit) { return set(Phase::tls, limit); }
   /// From the last byte of the request to the first of the answer.

@@ -235,7 +235,7 @@ TEST_CASE("The TLS handshake and a proxy's answer have limits of their own") {
                        .timeout(1h)
                        .timeouts(Timeouts().connect(short_time))
                        .proxy(scheme + "://127.0.0.1:" + std::to_string(silent.port())));
-    CHECK(proxied.failure<TimeoutError>("https://one.test/").phase() == Phase::connect);
+    CHECK(proxied.failure<TimeoutError>("https://one.test/").phase() == Phase::proxy);
   }
 }
 
