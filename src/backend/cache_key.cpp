@@ -72,6 +72,19 @@ std::string create_principal(http::fields const& request_headers, std::string_vi
   return hash_of(request_headers, http::field::authorization, salt);
 }
 
+std::string create_principal(std::string_view principal, std::vector<std::string> const& names,
+                             http::fields const& request_headers, std::string_view salt) {
+  std::string parts;
+  detail::append_part(parts, principal);
+  for (std::string const& name : names) {
+    std::string lines;
+    auto const range = request_headers.equal_range(name);
+    for (auto line = range.first; line != range.second; ++line) detail::append_part(lines, line->value());
+    detail::append_part(parts, lines);
+  }
+  return detail::hmac_sha256_hex(salt, parts);
+}
+
 bool has_credentials(http::fields const& request_headers) noexcept {
   return std::any_of(credentials.begin(), credentials.end(),
                      [&](http::field name) { return request_headers.count(name) != 0; });

@@ -231,12 +231,15 @@ asio::awaitable<bool> SQLiteBackend::freshen(StoredResponse response) {
 
 asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  from = options().stored_url(from);
+  to = options().stored_url(to);
   auto job = [&](Handle& handle) { detail::store_alias(handle, from, to); };
   co_await bodies->write(job);
 }
 
 asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  url = options().stored_url(url);
   auto job = [&](Handle& handle) {
     bool const removed = detail::remove_with_aliases(handle, url);
     bodies->sweep(handle);
@@ -257,6 +260,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vec
 
 asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  url = options().stored_url(url);
   auto job = [&](Handle& handle) { return detail::has_url(handle, url); };
   co_return co_await bodies->read(job);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "beast_cache/backend/cached_response.hpp"
 #include "beast_cache/config.hpp"
@@ -42,6 +43,10 @@ class SearchKey {
 /// What keeps one user's answers apart from another's in a private cache: a keyed hash (HMAC-SHA-256) of the
 /// Authorization field under `salt`; empty when there is none.
 std::string create_principal(http::fields const& request_headers, std::string_view salt);
+
+/// The same for whatever else is to keep answers apart: of `principal` and the values of some request fields.
+std::string create_principal(std::string_view principal, std::vector<std::string> const& names,
+                             http::fields const& request_headers, std::string_view salt);
 
 /// Whether a request has Authorization, Cookie or Proxy-Authorization.
 bool has_credentials(http::fields const& request_headers) noexcept;

@@ -3,31 +3,38 @@
 /// What a user may choose about a cache of responses.
 
 #include <algorithm>
+#include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/verb.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "beast_cache/backend/expiration.hpp"
 #include "beast_cache/backend/observer.hpp"
+#include "beast_cache/backend/url_pattern.hpp"
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/http/url.hpp"
 #include "beast_cache/policy/options.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 
+class CachedHead;
+
 /// The options of `CacheBackend` and `SQLiteBackend`. Every setter returns the object, so that they can be
 /// chained.
 ///
 /// How long a response is fresh is settled by the first of these that says anything: the request's own
-/// `expire_after`; the response's header fields, while `cache_control` is on; the `expire_after` given here;
-/// the heuristic of RFC 9111 section 4.2.2. None of the first three makes the cache keep what `no-store` or
-/// `private` forbids, or serve unasked what `no-cache` covers.
+/// `expire_after`; the response's header fields, while `cache_control` is on; `urls_expire_after`; the
+/// `expire_after` given here; the heuristic of RFC 9111 section 4.2.2. None of the user's makes the cache
+/// keep what `no-store` or `private` forbids, or serve unasked what `no-cache` covers.
 ///
 /// Thread safety: distinct objects: safe; shared objects: const members safe.
 class CacheOptions {
@@ -37,6 +44,11 @@ class CacheOptions {
   /// How long responses are fresh that do not say it themselves. Default: none, the heuristic decides.
   CacheOptions& expire_after(Expiration expiration) {
     expire_after_ = expiration;
+    return *this;
+  }
+  /// The same for the URLs that match a pattern. Of several the first one given counts. Default: none.
+  CacheOptions& urls_expire_after(UrlPattern pattern, Expiration expiration) {
+    urls_expire_after_.emplace_back(std::move(pattern), expiration);
     return *this;
   }
   /// Whether Cache-Control, Expires and Pragma count. Default: true. When false, `expire_after` alone
@@ -67,6 +79,43 @@ class CacheOptions {
     (check_method(methods), ...);
     allowed_methods_.clear();
     (allowed_methods_.push_back(methods), ...);
+    return *this;
+  }
+  /// Parameters of the query that make no difference to the answer, by name: tracking marks, say. They are
+  /// sent, but left out of the URL under which an answer is stored. Default: none.
+  template <class... Names>
+  requires(sizeof...(Names) > 0) CacheOptions& ignored_params(Names... names) {
+    ignored_params_.clear();
+    (ignored_params_.push_back(std::string(names)), ...);
+    return *this;
+  }
+  /// Whether the order of the query's parameters makes no difference either. Default: false; RFC 3986 makes
+  /// it count.
+  CacheOptions& sort_query(bool on) {
+    sort_query_ = on;
+    return *this;
+  }
+  /// Header fields of the request that keep answers apart, beside those that the response's Vary names: the
+  /// answer to a request is stored for their values as hashes, and given to requests with the same. Default:
+  /// none.
+  template <class... Names>
+  requires(sizeof...(Names) > 0) CacheOptions& match_headers(Names... names) {
+    match_headers_.clear();
+    (match_headers_.push_back(std::string(names)), ...);
+    return *this;
+  }
+  /// Asked before a response is stored and before a stored one is used; one that it says false to is not
+  /// stored, and removed if it was. It is called on the request's executor. What it throws is a fault of the
+  /// cache: the response is not stored, or not used. Default: none.
+  CacheOptions& filter(std::function<bool(CachedHead const&)> filter) {
+    filter_ = std::move(filter);
+    async_filter_ = nullptr;
+    return *this;
+  }
+  /// The same as a coroutine. The head lives until it is done.
+  CacheOptions& async_filter(std::function<asio::awaitable<bool>(CachedHead const&)> filter) {
+    async_filter_ = std::move(filter);
+    filter_ = nullptr;
     return *this;
   }
   /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
@@ -132,6 +181,25 @@ class CacheOptions {
   }
 
   std::optional<Expiration> const& expire_after() const noexcept { return expire_after_; }
+  /// What of both counts for this URL.
+  std::optional<Expiration> expire_after(Url const& url) const {
+    for (auto const& [pattern, expiration] : urls_expire_after_) {
+      if (pattern.matches(url)) return expiration;
+    }
+    return expire_after_;
+  }
+  /// The URL under which the answer to a request for `url` is stored: without its user information and
+  /// without what `ignored_params` and `sort_query` make count for nothing.
+  Url stored_url(Url const& url) const {
+    return changes_urls() ? canonical_url(url, ignored_params_, sort_query_) : url.without_user_info();
+  }
+  bool changes_urls() const noexcept { return !ignored_params_.empty() || sort_query_; }
+  std::vector<std::string> const& match_headers() const noexcept { return match_headers_; }
+  bool has_filter() const noexcept { return filter_ || async_filter_; }
+  std::function<bool(CachedHead const&)> const& filter() const noexcept { return filter_; }
+  std::function<asio::awaitable<bool>(CachedHead const&)> const& async_filter() const noexcept {
+    return async_filter_;
+  }
   bool cache_control() const noexcept { return rules_.cache_control(); }
   policy::Options const& rules() const noexcept { return rules_; }
   std::vector<unsigned> const& allowed_codes() const noexcept { return allowed_codes_; }
@@ -160,6 +228,7 @@ class CacheOptions {
   }
 
  private:
+  static Url canonical_url(Url const& url, std::vector<std::string> const& ignored, bool sort);
   static void check_method(http::verb method) {
     if (method != http::verb::get && method != http::verb::head)
       throw std::invalid_argument(
@@ -168,6 +237,12 @@ class CacheOptions {
   }
 
   std::optional<Expiration> expire_after_;
+  std::vector<std::pair<UrlPattern, Expiration>> urls_expire_after_;
+  std::vector<std::string> ignored_params_;
+  std::vector<std::string> match_headers_;
+  std::function<bool(CachedHead const&)> filter_;
+  std::function<asio::awaitable<bool>(CachedHead const&)> async_filter_;
+  bool sort_query_ = false;
   policy::Options rules_;
   std::vector<unsigned> allowed_codes_;
   std::vector<http::verb> allowed_methods_ = std::vector<http::verb>{http::verb::get, http::verb::head};

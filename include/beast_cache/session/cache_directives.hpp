@@ -29,12 +29,21 @@ class CacheDirectives {
     return *this;
   }
 
+  /// Whether it is answered from the cache or with 504, never from the origin. Default: false.
+  /// Source: RFC 9111 section 5.2.1.7.
+  CacheDirectives& only_if_cached(bool on) {
+    only_if_cached_ = on;
+    return *this;
+  }
+
   std::optional<Expiration> const& expire_after() const noexcept { return expire_after_; }
   bool refresh() const noexcept { return refresh_; }
+  bool only_if_cached() const noexcept { return only_if_cached_; }
 
  private:
   std::optional<Expiration> expire_after_;
   bool refresh_ = false;
+  bool only_if_cached_ = false;
 };
 
 }  // namespace v1

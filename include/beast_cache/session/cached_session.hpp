@@ -33,6 +33,14 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClient> client,
              std::shared_ptr<CacheBackend> backend);
 
+  /// The same client, backend and revalidations, for requests of another kind.
+  CachedCore(CachedCore const& other, CacheDirectives directives)
+      : executor_(other.executor_),
+        client_(other.client_),
+        backend_(other.backend_),
+        revalidations_(other.revalidations_),
+        directives_(std::move(directives)) {}
+
   asio::any_io_executor get_executor() const noexcept { return executor_; }
   CacheBackend& backend() const noexcept { return *backend_; }
   HttpClient& client() const noexcept { return *client_; }
@@ -59,6 +67,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   std::shared_ptr<HttpClient> client_;
   std::shared_ptr<CacheBackend> backend_;
   std::shared_ptr<Revalidations> revalidations_;
+  CacheDirectives directives_;  // of each request
 };
 
 }  // namespace detail
@@ -118,10 +127,21 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
   /// fine.
   asio::awaitable<void> close() override { return close_core(core_); }
 
+  /// The same session with the cache off: its requests are neither looked up nor stored. This one is as it
+  /// was; both share everything else, and closing one closes both.
+  CachedSession disabled() const {
+    return CachedSession(*core_, CacheDirectives().expire_after(do_not_cache));
+  }
+  /// The same session without the network: its requests are answered from the cache, or with 504 (RFC 9111
+  /// section 5.2.1.7).
+  CachedSession offline() const { return CachedSession(*core_, CacheDirectives().only_if_cached(true)); }
+
   CacheBackend& backend() const noexcept { return core_->backend(); }
   std::shared_ptr<detail::CachedCore> const& core() const noexcept { return core_; }
 
  private:
+  CachedSession(detail::CachedCore const& core, CacheDirectives directives)
+      : core_(std::make_shared<detail::CachedCore>(core, std::move(directives))) {}
   static asio::awaitable<StreamedResponse> send_through(std::shared_ptr<detail::CachedCore> core,
                                                         Request request);
   static asio::awaitable<void> close_core(std::shared_ptr<detail::CachedCore> core);

@@ -175,7 +175,10 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
   /// Answers from the cache or with 504, never from the origin (RFC 9111 section 5.2.1.7). Cached sessions
   /// only.
   RequestBuilder&& only_if_cached() && requires requires(options_type& o) { o.refresh(true); }
-  { return std::move(*this).add_header("Cache-Control", "only-if-cached"); }
+  {
+    parts_->options.only_if_cached(true);
+    return std::move(*this);
+  }
   /// Keeps this exchange out of the cache (RFC 9111 section 5.2.1.5). Cached sessions only.
   RequestBuilder&& no_store() && requires requires(options_type& o) { o.refresh(true); }
   { return std::move(*this).add_header("Cache-Control", "no-store"); }

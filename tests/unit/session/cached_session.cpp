@@ -194,7 +194,9 @@ TEST_CASE("a user's expiry: the request's, then the response's, then the backend
     std::optional<std::chrono::seconds> lifetime;  // none: not stored
   };
   std::vector<Row> const rows{
-      {"", {}, {}, 0s},
+      {"", {}, {}, std::nullopt},  // never fresh, and no way to validate it
+      {"ETag: \"a\"\r\n", {}, {}, 0s},
+      {"Cache-Control: max-age=0\r\n", {}, {}, 0s},
       {"", {}, Expiration(30s), 30s},
       {"", Expiration(20s), Expiration(30s), 20s},
       {"Cache-Control: max-age=60\r\n", {}, Expiration(30s), 60s},

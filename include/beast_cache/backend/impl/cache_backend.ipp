@@ -158,8 +158,8 @@ asio::awaitable<bool> CacheBackend::freshen(StoredResponse response) {
 }
 
 asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
-  std::string const from_key = create_key(from);
-  std::string const to_key = create_key(to);
+  std::string const from_key = create_key(options_.stored_url(from));
+  std::string const to_key = create_key(options_.stored_url(to));
   co_await redirects_->write('>' + from_key, to_key);
   std::optional<std::string> list = co_await redirects_->read('<' + to_key);
   std::vector<std::string> sources = detail::split_keys(list.value_or(std::string()));
@@ -168,7 +168,7 @@ asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
 }
 
 asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
-  std::string const key = create_key(url);
+  std::string const key = create_key(options_.stored_url(url));
   std::optional<std::string> list = co_await redirects_->pop(key);
   std::size_t removed = 0;
   if (list) {
@@ -193,7 +193,7 @@ asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vect
 }
 
 asio::awaitable<bool> CacheBackend::has_url(Url url) {
-  std::string const key = create_key(url);
+  std::string const key = create_key(options_.stored_url(url));
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
   std::optional<std::string> const target = co_await redirects_->read('>' + key);

@@ -233,13 +233,13 @@ class CachedExchange : private CachedLookup {
         done = there.value_or(false);
       } else {
         // Under the old fields it would go on answering requests that the new ones exclude.
-        co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
+        co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
         done = co_await core_guard("store").run(core_->backend().store(*stored_));
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
+      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
     }
     co_return fresh;
   }
@@ -250,6 +250,13 @@ class CachedExchange : private CachedLookup {
     bool const follows_head = request_.method() == http::verb::head && stored_ &&
                               stored_->method() == http::verb::get && stored_->status() == 200;
     if (follows_head) co_await apply_head(response);
+    if (options().has_filter() && may_store(response)) {
+      CacheInfo info;
+      info.set_method(request_.method()).set_principal(principal()).set_times(request_time_, response_time_);
+      CachedHead const head(static_cast<ResponseHead const&>(response), std::move(info));
+      std::optional<bool> const keeps = co_await ask_filter(head);
+      filtered_out_ = !keeps.value_or(false);
+    }
     co_return pass_on(std::move(response), policy::CacheStatus(decision_));
   }
 
@@ -260,7 +267,7 @@ class CachedExchange : private CachedLookup {
       policy::CacheStatus ignored(decision_);
       co_await update(response.headers(), false, ignored);
     } else if (effect == policy::HeadEffect::stale) {
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(request_.url()));
+      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
     }
   }
 
@@ -269,7 +276,7 @@ class CachedExchange : private CachedLookup {
     CacheInfo info;
     std::uint64_t most = options().max_body_bytes();
     ResponseHead stored_head(response);
-    stored_head.set_url(response.url().without_user_info());
+    stored_head.set_url(options().stored_url(response.url()));
     stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
     HeldBytes held;
     bool combines = false;
@@ -282,7 +289,8 @@ class CachedExchange : private CachedLookup {
       }
       info.set_parts(combine(stored_head, held, *range, combines));
     }
-    bool const storable = may_store(response) && response.body().remaining().value_or(0) <= most;
+    bool const storable =
+        !filtered_out_ && may_store(response) && response.body().remaining().value_or(0) <= most;
     if (!storable) {
       info = CacheInfo();
       info.set_cache_status(status.str());
@@ -327,6 +335,8 @@ class CachedExchange : private CachedLookup {
                         head.version());
     return whole ? policy::ByteParts() : parts;
   }
+
+  bool filtered_out_ = false;
 };
 
 }  // namespace detail

@@ -55,7 +55,9 @@ class CachedLookup : protected ExchangeRules {
     std::optional<Lookup> found =
         co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
     if (!found) co_return;
-    if (found->selected() && allows_status(found->selected()->status())) {
+    bool usable = found->selected() && allows_status(found->selected()->status());
+    if (usable && options().has_filter()) usable = co_await passes_filter(*found->selected());
+    if (usable) {
       stored_ = std::move(found->selected());
       selected_.emplace(view_of(*stored_));
       decision_ = policy::evaluate(view(), &*selected_, options().rules(), now_);
@@ -100,9 +102,16 @@ class CachedLookup : protected ExchangeRules {
             reason == policy::Reason::stale);
   }
 
+  asio::awaitable<bool> passes_filter(CachedHead const& head) {
+    std::optional<bool> const keeps = co_await ask_filter(head);
+    if (keeps == false)
+      co_await core_guard("filter").get(core_->backend().remove_with_aliases(asked().url()));
+    co_return keeps.value_or(false);
+  }
+
   /// What the requests that may have one answer have in common.
   std::string flight() const {
-    std::string key = create_key(request_.url()) + principal();
+    std::string key = create_key(asked().url()) + principal();
     // Other variants are known: by what they vary, so will this one.
     if (!candidates_.empty())
       key += format_headers(policy::nominated_fields(candidates_.front().headers(), asked().headers()));

@@ -38,7 +38,13 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   auto const begin = Deadline::Clock::now();
   unsigned const limit = request.redirects().value_or(client_->max_redirects());
   Deadline const deadline(request.timeout());
+  if (!directives_.expire_after() || directives_.expire_after()->stores()) {
+    directives.only_if_cached(directives.only_if_cached() || directives_.only_if_cached());
+  } else {
+    directives = directives_;
+  }
   if (directives.refresh()) request.headers().insert(http::field::cache_control, "no-cache");
+  if (directives.only_if_cached()) request.headers().insert(http::field::cache_control, "only-if-cached");
   request.set_redirects(0);  // each hop has rules of its own, so the client is asked for single hops
 
   std::vector<ResponseHead> history;

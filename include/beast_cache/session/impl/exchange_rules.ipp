@@ -45,31 +45,36 @@ class ExchangeRules {
         directives_(directives),
         follows_(follows),
         now_(options().clock()->now()),
-        concealed_(conceal(request_, options().salt())) {}
+        concealed_(conceal(request_, options())) {}
 
   std::optional<Expiration> const& expire_after() const noexcept { return directives_.expire_after(); }
   CacheOptions const& options() const noexcept { return core_->backend().options(); }
   CacheGuard core_guard(std::string_view operation) const {
     return CacheGuard(options(), operation, request_.url());
   }
-  /// The request as the cache compares and stores it: without the credentials themselves.
+  /// The request as the cache compares and stores it: without the credentials themselves, and with the URL
+  /// under which its answer is stored.
   Request const& asked() const noexcept { return concealed_ ? *concealed_ : request_; }
-  static std::optional<Request> conceal(Request const& request, std::string const& salt) {
+  static std::optional<Request> conceal(Request const& request, CacheOptions const& options) {
     std::optional<Request> concealed;
-    if (has_credentials(request.headers())) {
-      concealed.emplace(request);
-      conceal_credentials(concealed->headers(), salt);
-    }
+    bool const has_secrets = has_credentials(request.headers());
+    if (has_secrets || options.changes_urls()) concealed.emplace(request);
+    if (has_secrets) conceal_credentials(concealed->headers(), options.salt());
+    if (options.changes_urls()) concealed->set_url(options.stored_url(request.url()));
     return concealed;
   }
   policy::RequestView view() const noexcept {
     policy::RequestView view(request_.method(), request_.method_string(), asked().headers());
     return view.url(request_.url()).makes_answers(true);
   }
-  /// In a private cache the responses to different credentials are kept apart.
+  /// In a private cache the responses to different credentials are kept apart; in any, those to whatever else
+  /// the user said.
   std::string principal() const {
-    return options().rules().shared() ? std::string()
-                                      : create_principal(request_.headers(), options().salt());
+    std::string const& salt = options().salt();
+    std::string user;
+    if (!options().rules().shared()) user = create_principal(request_.headers(), salt);
+    auto const& names = options().match_headers();
+    return names.empty() ? user : create_principal(user, names, request_.headers(), salt);
   }
   /// A part is allowed where the whole is.
   bool allows_status(unsigned status) const noexcept {
@@ -108,6 +113,20 @@ class ExchangeRules {
     }
   }
 
+  /// The user's `expire_after` for responses that don't say it themselves.
+  std::optional<Expiration> fallback() const { return options().expire_after(request_.url()); }
+
+  /// What the user's filter says of a response; nothing when it failed.
+  asio::awaitable<std::optional<bool>> ask_filter(CachedHead const& head) const {
+    return core_guard("filter").get(run_filter(options(), head));
+  }
+  static asio::awaitable<bool> run_filter(CacheOptions const& options, CachedHead const& head) {
+    bool keeps = true;
+    if (options.filter()) keeps = options.filter()(head);
+    if (options.async_filter()) keeps = co_await options.async_filter()(head);
+    co_return keeps;
+  }
+
   /// An error status is kept for a user's `expire_after` only where `allowed_codes` names it.
   bool takes_user_expiry(unsigned status) const noexcept {
     return status < 400 || (!options().allowed_codes().empty() && options().allows(status));
@@ -115,11 +134,16 @@ class ExchangeRules {
 
   bool may_store(ResponseHead const& response) const noexcept {
     if (expire_after() && !expire_after()->stores()) return false;
-    auto const& fallback = options().expire_after();
-    if (!expire_after() && fallback && !fallback->stores() && !has_explicit_lifetime(response)) return false;
-    bool const user_expiry = (expire_after() || fallback) && takes_user_expiry(response.status());
-    return options().allows(policy::stored_method(request_.method())) && allows_status(response.status()) &&
-           policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
+    std::optional<Expiration> const otherwise = fallback();
+    if (!expire_after() && otherwise && !otherwise->stores() && !has_explicit_lifetime(response))
+      return false;
+    bool const user_expiry = (expire_after() || otherwise) && takes_user_expiry(response.status());
+    // What is never fresh and can't be validated is of no use.
+    bool const useful = user_expiry || has_explicit_lifetime(response) ||
+                        response.headers().count(http::field::etag) != 0 ||
+                        response.headers().count(http::field::last_modified) != 0;
+    return useful && options().allows(policy::stored_method(request_.method())) &&
+           allows_status(response.status()) && policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
   }
 
   bool has_explicit_lifetime(ResponseHead const& response) const noexcept {
@@ -129,12 +153,13 @@ class ExchangeRules {
   /// Notes when a response that came now expires. @return What that follows from.
   policy::Freshness set_expiry(ResponseHead const& head, CacheInfo& info) const {
     std::optional<TimePoint> override_time;
-    std::optional<TimePoint> fallback;
+    std::optional<TimePoint> otherwise;
     if (takes_user_expiry(head.status())) {
       if (expire_after()) override_time = expire_after()->at(response_time_);
-      if (options().expire_after()) fallback = options().expire_after()->at(response_time_);
+      std::optional<Expiration> const expiration = fallback();
+      if (expiration) otherwise = expiration->at(response_time_);
     }
-    info.set_overrides(override_time, fallback);
+    info.set_overrides(override_time, otherwise);
     policy::Freshness const fresh(view_of(head, info), options().rules(), response_time_);
     bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
