@@ -15,6 +15,18 @@
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
+namespace {
+
+/// RFC 6265bis section 5.8.3: what may go with a request that another site has caused.
+SameSite strictest_cookies(Request const& request) noexcept {
+  if (!request.has_left_site()) return SameSite::strict;
+  bool const is_safe = request.method() == http::verb::get || request.method() == http::verb::head ||
+                       request.method() == http::verb::options;
+  return is_safe ? SameSite::lax : SameSite::none;
+}
+
+}  // namespace
+
 ClientCore::ClientCore(asio::any_io_executor executor, ClientOptions options)
     : executor_(std::move(executor)),
       options_(std::move(options)),
@@ -56,7 +68,7 @@ void ClientCore::prepare(Request& request) const {
     request.set_decompression(decompression);
   }
   if (options_.cookie_jar() && (request.has_jar_cookies() || headers.count(http::field::cookie) == 0)) {
-    std::string const cookies = options_.cookie_jar()->header(request.url());
+    std::string const cookies = options_.cookie_jar()->header(request.url(), strictest_cookies(request));
     headers.erase(http::field::cookie);
     if (!cookies.empty()) headers.set(http::field::cookie, cookies);
     request.set_has_jar_cookies(true);

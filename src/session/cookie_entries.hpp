@@ -10,6 +10,7 @@
 
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/http/cookie.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -28,6 +29,7 @@ struct CookieEntry {
   bool host_only = true;
   bool secure = false;
   bool http_only = false;
+  SameSite same_site = SameSite::unset;
 
   bool same_place(CookieEntry const& other) const noexcept {
     return name == other.name && domain == other.domain && host_only == other.host_only && path == other.path;

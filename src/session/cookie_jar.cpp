@@ -56,6 +56,27 @@ bool domain_matches(std::string_view host, std::string_view domain) noexcept {
          host[host.size() - domain.size() - 1] == '.' && !is_address(host);
 }
 
+namespace {
+
+/// The public suffix and one label more; of what has no such name, all of it.
+std::string_view site_of(std::string_view host) {
+  std::string_view site = host;
+  if (is_address(host)) return site;
+  for (std::string_view rest = host; !is_public_suffix(std::string(rest));) {
+    site = rest;
+    std::size_t const dot = rest.find('.');
+    if (dot == std::string_view::npos) break;
+    rest.remove_prefix(dot + 1);
+  }
+  return site;
+}
+
+}  // namespace
+
+bool is_same_site(Url const& a, Url const& b) {
+  return a.scheme() == b.scheme() && (a.host() == b.host() || site_of(a.host()) == site_of(b.host()));
+}
+
 bool path_matches(std::string_view path, std::string_view cookie_path) noexcept {
   if (!path.starts_with(cookie_path)) return false;
   return path.size() == cookie_path.size() || cookie_path.ends_with('/') || path[cookie_path.size()] == '/';
@@ -82,6 +103,7 @@ class CookieJar::Impl {
     entry.value = cookie.value();
     entry.secure = cookie.secure();
     entry.http_only = cookie.http_only();
+    entry.same_site = cookie.same_site();
     entry.path = cookie.path().empty() ? detail::default_cookie_path(url) : cookie.path();
     entry.persistent = cookie.max_age() || cookie.expires();
     if (cookie.max_age()) {
@@ -109,7 +131,7 @@ class CookieJar::Impl {
     return true;
   }
 
-  std::string header(Url const& url) {
+  std::string header(Url const& url, SameSite strictest) {
     TimePoint const now = clock_->now();
     std::string_view const host = url.host();
     std::string_view const path = detail::path_of(url);
@@ -122,7 +144,7 @@ class CookieJar::Impl {
         for (CookieEntry& entry : at->second) {
           bool const is_for_host =
               entry.host_only ? host == entry.domain : detail::domain_matches(host, entry.domain);
-          bool const may_go = !entry.secure || url.is_secure();
+          bool const may_go = (!entry.secure || url.is_secure()) && entry.same_site <= strictest;
           if (is_for_host && may_go && now < entry.expires && detail::path_matches(path, entry.path))
             found.push_back(&entry);
         }
@@ -256,8 +278,8 @@ void CookieJar::store(Url const& url, http::fields const& response) {
 bool CookieJar::store(Url const& url, Cookie const& cookie) {
   return impl_->store(url, cookie);
 }
-std::string CookieJar::header(Url const& url) {
-  return impl_->header(url);
+std::string CookieJar::header(Url const& url, SameSite strictest) {
+  return impl_->header(url, strictest);
 }
 std::size_t CookieJar::size() const {
   return impl_->size();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "beast_cache/error.hpp"
+#include "beast_cache/session/cookie_jar.hpp"
 #include "http/text.hpp"
 
 namespace beast_cache {
@@ -81,6 +82,7 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
   }
   if (!same_origin(sent.url(), *target)) {
     next.set_has_left_origin(true);
+    next.set_has_left_site(sent.has_left_site() || !is_same_site(sent.url(), *target));
     erase_fields(next.headers(), [](auto const& field) {
       return std::find(safe_fields.begin(), safe_fields.end(), field.name()) == safe_fields.end();
     });

@@ -13,8 +13,8 @@
 namespace beast_cache {
 inline namespace v1 {
 
-/// How far a cookie goes with requests that another site caused. A client whose requests are its own has no
-/// use for it but `none`, which needs Secure.
+/// How far a cookie goes with requests that another site caused: a redirect from there. In the order of
+/// strictness; `none` needs Secure.
 enum class SameSite { unset, none, lax, strict };
 
 /// What one Set-Cookie field says.

@@ -79,6 +79,9 @@ class Request {
   /// Whether a redirect led to another origin: the client's default fields are not sent there.
   bool has_left_origin() const noexcept { return has_left_origin_; }
   void set_has_left_origin(bool has) { has_left_origin_ = has; }
+  /// Whether a redirect led to another site, also on the way back: cookies may be for requests of their own.
+  bool has_left_site() const noexcept { return has_left_site_; }
+  void set_has_left_site(bool has) { has_left_site_ = has; }
   /// Whether Cookie comes from the client's jar: it is looked up anew for each hop.
   bool has_jar_cookies() const noexcept { return has_jar_cookies_; }
   void set_has_jar_cookies(bool has) { has_jar_cookies_ = has; }
@@ -98,6 +101,7 @@ class Request {
   std::optional<Decompression> decompression_;
   OnInterim on_interim_;
   bool has_left_origin_ = false;
+  bool has_left_site_ = false;
   bool has_jar_cookies_ = false;
 };
 

@@ -24,9 +24,12 @@ inline namespace v1 {
 /// Secure cookies come from https alone, and go there; `__Secure-` and `__Host-` names are held to what they
 /// promise; a cookie for a public suffix (`co.uk`) is refused. Which those are libpsl knows, where the
 /// library was built with it; otherwise every name without a dot is taken for one. Of one domain at most 50
-/// cookies are kept, of all at most 3000, those that were used last; none for longer than 400 days. SameSite
-/// is not enforced, but that `None` needs Secure: all requests of a client count as its own, which no other
-/// site has caused.
+/// cookies are kept, of all at most 3000, those that were used last; none for longer than 400 days. `None`
+/// needs Secure.
+///
+/// SameSite counts for redirects: the request itself is the caller's own, but where a redirect has led from
+/// another site, `Strict` cookies are not sent, and `Lax` ones with safe methods only. Without the attribute
+/// a cookie is sent. A site is the scheme with the name below the public suffix.
 ///
 /// A session uses it for each hop of its redirects, unless a request sets Cookie itself. A response that
 /// comes out of a cache sets no cookie again: what the server has set since would be undone.
@@ -48,8 +51,9 @@ class CookieJar {
   /// Takes over one cookie. @return False when it was refused; one that has expired removes its like.
   bool store(Url const& url, Cookie const& cookie);
   /// The value of Cookie for a request to `url`; empty when there is none.
+  /// @param strictest Cookies whose SameSite is stricter are left out.
   /// Complexity: the cookies of the host and its parent domains.
-  std::string header(Url const& url);
+  std::string header(Url const& url, SameSite strictest = SameSite::strict);
 
   std::size_t size() const;
   void clear();
@@ -72,6 +76,9 @@ namespace detail {
 
 /// Whether anybody can register names below that one. Source: https://publicsuffix.org/list/
 bool is_public_suffix(std::string const& domain);
+/// Whether both have the same scheme and the same name below a public suffix. Source: RFC 6265bis
+/// section 5.2.
+bool is_same_site(Url const& a, Url const& b);
 /// RFC 6265bis section 5.1.3.
 bool domain_matches(std::string_view host, std::string_view domain) noexcept;
 /// RFC 6265bis section 5.1.4.

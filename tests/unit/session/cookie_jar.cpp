@@ -338,6 +338,44 @@ TEST_CASE("A session with a jar keeps the cookies of each hop of a redirect, and
   CHECK(jar->size() == 0);
 }
 
+TEST_CASE("A site is the scheme and the name below the public suffix") {
+  auto const same = [](char const* a, char const* b) { return detail::is_same_site(Url(a), Url(b)); };
+  CHECK(same("http://a.example.org/", "http://b.example.org:81/"));
+  CHECK(same("http://example.org/", "http://b.example.org/"));
+  CHECK(same("http://localhost/", "http://localhost:81/"));
+  CHECK_FALSE(same("http://example.org/", "https://example.org/"));
+  CHECK_FALSE(same("http://example.org/", "http://other.org/"));
+  CHECK_FALSE(same("http://192.0.2.1/", "http://193.0.2.1/"));
+  CHECK_FALSE(same("http://localhost/", "http://other/"));
+  CHECK_FALSE(same("http+unix://%2Fa.x.org/", "http+unix://%2Fb.x.org/"));
+}
+
+TEST_CASE(
+    "Where a redirect has led from another site, Strict cookies stay, and Lax ones with unsafe methods") {
+  unsigned const status = GENERATE(302u, 307u);
+  ScriptedOrigin origin([](RecordedRequest const& request) {
+    if (request.target == "/set")
+      return respond(
+          200, "",
+          "Set-Cookie: s=1; SameSite=Strict\r\nSet-Cookie: l=2; SameSite=Lax\r\nSet-Cookie: u=3\r\n");
+    if (request.target == "/within") return respond(307, "", "Location: /end\r\n");
+    return respond(200, request.header("Cookie").value_or("none"));
+  });
+  ScriptedOrigin other([&](RecordedRequest const& request) {
+    return respond(status, "", "Location: " + origin.url(request.target) + "\r\n");
+  });
+  asio::io_context io;
+  ClientSession session(io.get_executor(), ClientOptions().cookie_jar(std::make_shared<CookieJar>()));
+  run(io, session.get(origin.url("/set")));
+  CHECK(run(io, session.get(origin.url("/end"))).body() == "s=1; l=2; u=3");
+  CHECK(run(io, session.get(origin.url("/within"))).body() == "s=1; l=2; u=3");
+  std::string const from = other.url_at("localhost", "/end");
+  CHECK(run(io, session.get(from)).body() == "l=2; u=3");
+  CHECK(run(io, session.get(other.url_at("localhost", "/within"))).body() == "l=2; u=3");
+  // 302 makes a GET of it.
+  CHECK(run(io, session.post(from).body("x")).body() == (status == 307 ? "u=3" : "l=2; u=3"));
+}
+
 TEST_CASE("Variants by Cookie are told apart by what the jar sends") {
   ScriptedOrigin origin([](RecordedRequest const& request) {
     return respond(200, request.header("Cookie").value_or("none"),
