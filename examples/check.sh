@@ -140,6 +140,11 @@ check_caching_proxy() {
   diff <(echo 'beast_cache; fwd=uri-miss; ttl=3600; stored') <(status_of "${url#http://}" /page)
   diff <(echo 'beast_cache; hit; ttl=3600') <(status_of "${url#http://}" /page)
   diff <(echo 'beast_cache; fwd=uri-miss') <(status_of "${url#http://}" /secret)
+  # The address is taken.
+  if caching_proxy --listen "${url#http://}" --origin "$base" --cache other 2>failure; then return 1; fi
+  grep -q "listening on ${url#http://}: " failure
+  caching_proxy --help >help
+  grep -q '^usage: caching_proxy ' help
   kill "$proxy"
   wait "$proxy"  # it drains, and its status is 0
 }

@@ -1,13 +1,5 @@
 // A reverse proxy with a cache: it forwards to one origin whatever it may not, or can't, answer itself.
-// usage: caching_proxy --listen ADDRESS:PORT --origin URL --cache FILE [--private] [--threads N] [--timeout
-// MS]
-//   --listen   port 0 takes a free one; the address that it became is printed
-//   --cache    the SQLite file; `.sqlite` is appended to a name without an extension
-//   --private  a cache for one user; otherwise it is a shared one (RFC 9111 section 1)
-//   --threads  how many threads serve the clients; default 1
-//   --timeout  how long the origin may keep a client waiting at one time, in milliseconds; default 30000
-// SIGTERM and SIGINT: what is under way is answered, then the program ends with 0. A second one ends it at
-// once.
+// `--help` says how it is called.
 #include <sys/resource.h>
 
 #include <beast_cache/beast_cache.hpp>
@@ -34,10 +26,28 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
+constexpr std::string_view usage =
+    R"(usage: caching_proxy --listen ADDRESS:PORT --origin URL --cache FILE [--private] [--threads N] [--timeout MS]
+  --listen   port 0 takes a free one; the address that it became is printed
+  --origin   where the answers come from
+  --cache    the SQLite file; `.sqlite` is appended to a name without an extension
+  --private  a cache for one user; otherwise it is a shared one (RFC 9111 section 1)
+  --threads  how many threads serve the clients; default 1
+  --timeout  how long the origin may keep a client waiting at one time, in milliseconds; default 30000
+SIGTERM and SIGINT: what is under way is answered, then the program ends with 0. A second one ends it at once.
+)";
+
 struct Arguments {
   Arguments() = default;
+  bool wants_help = false;
   std::string address;
   std::uint16_t port = 0;
+  tcp::endpoint endpoint() const {
+    error_code ec;
+    auto const ip = asio::ip::make_address(address, ec);
+    if (ec) throw std::invalid_argument("--listen: no IP address: " + address);
+    return tcp::endpoint(ip, port);
+  }
   std::string origin;
   std::string cache;
   bool is_private = false;
@@ -58,6 +68,10 @@ Arguments parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     std::string const name = argv[i];
+    if (name == "--help") {
+      arguments.wants_help = true;
+      return arguments;
+    }
     if (name == "--private") {
       arguments.is_private = true;
       continue;
@@ -84,9 +98,7 @@ Arguments parse(int argc, char** argv) {
     }
   }
   if (arguments.address.empty() || arguments.origin.empty() || arguments.cache.empty())
-    throw std::invalid_argument(
-        "usage: caching_proxy --listen ADDRESS:PORT --origin URL --cache FILE [--private] [--threads N] "
-        "[--timeout MS]");
+    throw std::invalid_argument("--listen, --origin and --cache are needed; --help explains them");
   return arguments;
 }
 
@@ -124,7 +136,7 @@ class Listener {
   Listener(asio::io_context& io, tcp::endpoint const& endpoint, std::shared_ptr<Site> site)
       : io_(io),
         strand_(asio::make_strand(io)),
-        acceptor_(strand_, endpoint),
+        acceptor_(listen(strand_, endpoint)),
         timer_(strand_),
         signals_(strand_, SIGTERM, SIGINT),
         site_(std::move(site)) {}
@@ -141,6 +153,16 @@ class Listener {
   }
 
  private:
+  static tcp::acceptor listen(asio::any_io_executor const& executor, tcp::endpoint const& endpoint) {
+    try {
+      return tcp::acceptor(executor, endpoint);
+    } catch (boost::system::system_error const& e) {
+      std::ostringstream address;
+      address << "listening on " << endpoint;
+      throw Error(e.code(), address.str());
+    }
+  }
+
   asio::awaitable<void> accept() {
     for (;;) {
       error_code ec;
@@ -204,11 +226,15 @@ void run_on(asio::io_context& io, unsigned threads) {
 int main(int argc, char** argv) {
   try {
     Arguments const arguments = parse(argc, argv);
+    if (arguments.wants_help) {
+      std::cout << usage;
+      return 0;
+    }
     raise_descriptor_limit();
     asio::io_context io(static_cast<int>(arguments.threads));
     auto const site =
         std::make_shared<Site>(open_session(io.get_executor(), arguments), Url(arguments.origin));
-    Listener listener(io, tcp::endpoint(asio::ip::make_address(arguments.address), arguments.port), site);
+    Listener listener(io, arguments.endpoint(), site);
     listener.start();
     std::cout << listener.url() << std::endl;
     run_on(io, arguments.threads);

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include <filesystem>
+#include <memory>
 
 #include "beast_cache/error.hpp"
 #include "session/environment.hpp"
@@ -47,9 +48,13 @@ void TlsContext::identify(std::string const& chain, std::string const& key) {
   context_.use_certificate_chain_file(chain, ec);
   if (ec) throw Error(http_errc::tls_client_certificate, "certificate " + chain + " (" + ec.message() + ")");
   // Without this, OpenSSL would ask for the password of an encrypted key on the terminal.
-  context_.set_password_callback([](std::size_t, auto) { return std::string(); }, ec);
+  auto const encrypted = std::make_shared<bool>(false);
+  context_.set_password_callback([encrypted](std::size_t, auto) { return *encrypted = true, std::string(); },
+                                 ec);
   context_.use_private_key_file(key, asio::ssl::context::pem, ec);  // it has to fit the certificate
-  if (ec) throw Error(http_errc::tls_client_certificate, "key " + key + " (" + ec.message() + ")");
+  if (!ec) return;
+  std::string const reason = *encrypted ? "it is encrypted: needed is one without a password" : ec.message();
+  throw Error(http_errc::tls_client_certificate, "key " + key + " (" + reason + ")");
 }
 
 void TlsContext::trust_file(std::string const& path) {

@@ -81,6 +81,9 @@ TEST_CASE("A client's certificate that can't be used is an error that names the 
   Client other_key(trusting().client_certificate(chain, made().good().key()));
   CHECK(other_key.failure("https://localhost:1/") == http_errc::tls_client_certificate);
   CHECK(other_key.what.find(made().good().key()) != std::string::npos);
+  Client encrypted(trusting().client_certificate(chain, made().encrypted_key()));
+  CHECK(encrypted.failure("https://localhost:1/") == http_errc::tls_client_certificate);
+  CHECK(encrypted.what.find(made().encrypted_key() + " (it is encrypted") != std::string::npos);
 }
 
 TEST_CASE("A server that speaks too old a version fails the handshake") {

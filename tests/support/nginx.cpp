@@ -118,13 +118,15 @@ Certificates::Certificates() {
   sign("unknown_ca", "other_ca", "2");
   create("client", "/CN=a client", "extendedKeyUsage=clientAuth", true);
   sign("client", "ca", "2");
+  openssl(log, {"pkey", "-in", dir + "client.key", "-aes256", "-passout", "pass:secret", "-out",
+                dir + "encrypted.key"});
   create("intermediate", "/CN=an intermediate CA", "basicConstraints=critical,CA:TRUE", true);
   sign("intermediate", "ca", "2");
   create("leaf", "/CN=leaf", local, true);
   sign("leaf", "intermediate", "2");
   // Its own issuer comes last, after what has nothing to do with it.
-  std::ofstream(dir + "disordered.pem") << read_file(dir + "other_ca.pem") << read_file(dir + "ca.pem")
-                                        << read_file(dir + "intermediate.pem");
+  std::ofstream(dir + "disordered.pem")
+      << read_file(dir + "other_ca.pem") << read_file(dir + "ca.pem") << read_file(dir + "intermediate.pem");
 }
 
 Certificates const& Certificates::shared() {
@@ -133,8 +135,8 @@ Certificates const& Certificates::shared() {
 }
 
 OpensslServer::OpensslServer(TlsFiles const& tls, std::vector<std::string> extra) {
-  std::vector<std::string> arguments = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-www",
-                                        "-cert",   tls.certificate(), "-key", tls.key()};
+  std::vector<std::string> arguments = {"openssl", "s_server",        "-accept", "127.0.0.1:0", "-www",
+                                        "-cert",   tls.certificate(), "-key",    tls.key()};
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   std::string const log = dir_.path() + "/log";
   if (::mkfifo(log.c_str(), 0600) != 0) throw std::runtime_error("no pipe");

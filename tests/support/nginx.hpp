@@ -30,6 +30,8 @@ class Certificates {
   TlsFiles unknown_ca() const { return files("unknown_ca"); }
   /// For a client, signed by the authority.
   TlsFiles client() const { return files("client"); }
+  /// The client's key, with a password.
+  std::string encrypted_key() const { return dir_.path() + "/encrypted.key"; }
   /// For localhost, signed by an intermediate authority.
   TlsFiles leaf() const { return files("leaf"); }
   std::string intermediate() const { return dir_.path() + "/intermediate.pem"; }
