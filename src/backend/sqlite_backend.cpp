@@ -1,9 +1,11 @@
 #include "beast_cache/backend/sqlite_backend.hpp"
 
-#include <atomic>
 #include <boost/asio/error.hpp>
+#include <limits>
 #include <mutex>
+#include <tuple>
 
+#include "backend/entry_slice.hpp"
 #include "backend/eviction.hpp"
 #include "backend/large_bodies.hpp"
 #include "backend/stored_responses.hpp"
@@ -282,6 +284,68 @@ asio::awaitable<void> SQLiteBackend::clear() {
     bodies->sweep(handle);
   };
   co_await bodies->write(job);
+}
+
+class SQLiteBackend::EntrySource final : public CursorSource<StoredEntry> {
+ public:
+  EntrySource(std::shared_ptr<Impl> impl, EntryFilter filter)
+      : impl_(std::move(impl)), filter_(std::move(filter)) {}
+
+  asio::awaitable<std::vector<StoredEntry>> fetch() override {
+    std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+    auto job = [&](Handle& handle) { return detail::read_slice(handle, filter_, last_); };
+    detail::EntrySlice slice;
+    do {
+      slice = co_await bodies->read(job);
+      last_ = slice.last;
+    } while (slice.seen != 0 && slice.entries.empty());
+    co_return std::move(slice.entries);
+  }
+
+ private:
+  std::shared_ptr<Impl> const impl_;
+  EntryFilter const filter_;
+  std::int64_t last_ = std::numeric_limits<std::int64_t>::min();
+};
+
+Cursor<StoredEntry> SQLiteBackend::entries(EntryFilter filter) const {
+  return Cursor<StoredEntry>(std::make_unique<EntrySource>(impl_, std::move(filter)));
+}
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter, RemovalProgress progress) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::uint64_t seen = 0;
+  std::uint64_t removed = 0;
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  bool more = true;
+  auto job = [&](Handle& handle) {
+    detail::EntrySlice const slice = detail::read_slice(handle, filter, last);
+    std::uint64_t const gone = detail::remove_slice(handle, slice);
+    if (slice.seen == 0) detail::remove_lost_aliases(handle);
+    bodies->sweep(handle);
+    return std::tuple(slice.seen, gone, slice.last);
+  };
+  while (more) {
+    auto const [looked_at, gone, until] = co_await bodies->write(job);
+    more = looked_at != 0;
+    seen += looked_at;
+    removed += gone;
+    last = until;
+    if (more && progress) progress(seen, removed);
+  }
+  co_return removed;
+}
+
+asio::awaitable<std::map<std::string, HostUse>> SQLiteBackend::hosts() const {
+  std::map<std::string, HostUse> hosts;
+  Cursor<StoredEntry> all = entries();
+  bool more = true;
+  while (more) {
+    std::vector<StoredEntry> const batch = co_await all.next_batch();
+    more = !batch.empty();
+    for (StoredEntry const& entry : batch) hosts[std::string(entry.url().host())].add(entry);
+  }
+  co_return hosts;
 }
 
 asio::awaitable<void> SQLiteBackend::close() {

@@ -15,6 +15,7 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
                                                " is not one of responses; choose another file");
   }
   handle.execute(sql::create);
+  handle.execute(sql::create_views);
   LargeBodies::create(handle);
 }
 
@@ -28,6 +29,7 @@ void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
   } else {
     return Schema::migrate(handle, from);
   }
+  handle.execute(sql::create_views);
   LargeBodies::create(handle);
 }
 

@@ -28,6 +28,8 @@
 // responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
 //
+// v_entries, v_hosts: the same for people, with readable times; only the library's tables are read by it
+//
 // Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;
 // 9223372036854775807 is never, NULL not set. Checksums are hexadecimal: CRC-32C, or with a secret key
 // HMAC-SHA-256.
@@ -72,7 +74,15 @@ inline constexpr char create[] =
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
     "target_url TEXT NOT NULL);"
     "CREATE INDEX redirects_target_key ON redirects(target_key);";
-// Version 2 had no large bodies.
+inline constexpr char create_views[] =
+    "CREATE VIEW v_entries AS SELECT url, substr(url, instr(url, '://') + 3, instr(substr(url, instr(url, "
+    "'://') + 3) || '/', '/') - 1) AS host, method, status, size, datetime(created_at / 1000, 'unixepoch') "
+    "AS "
+    "created, CASE expires_at WHEN 9223372036854775807 THEN 'never' ELSE datetime(expires_at / 1000, "
+    "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale FROM responses;"
+    "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS stale FROM "
+    "v_entries GROUP BY host ORDER BY bytes DESC;";
+// Version 2 had no large bodies and no views.
 inline constexpr char migrate_2[] = "ALTER TABLE responses ADD COLUMN body_id INTEGER;";
 
 // Version 1 had no parts, no groups and no search keys either.
@@ -90,7 +100,7 @@ inline constexpr char copy_1[] =
 
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
-    "'redirects', 'responses_bodies', 'responses_chunks') LIMIT 1";
+    "'redirects', 'responses_bodies', 'responses_chunks', 'v_entries', 'v_hosts') LIMIT 1";
 
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
@@ -124,6 +134,9 @@ inline constexpr char freshen[] =
     "expires_at = ?12, expires_override = ?13, expires_fallback = ?14, size = ?15, body_checksum = ?16, "
     "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, checksum = ?21 WHERE id = ?22";
 
+inline constexpr char entries_after[] =
+    "SELECT id, url, method, status, size, created_at, expires_at FROM responses WHERE id > ?1 ORDER BY id "
+    "LIMIT ?2";
 inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group_origin = ?1";
 inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "

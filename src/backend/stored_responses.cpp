@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/digest.hpp"
+#include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
@@ -317,7 +318,7 @@ bool has_url(sqlite::Handle& handle, Url const& url) {
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now) {
   handle.statement(sql::remove_expired).bind(1, now.time_since_epoch().count()).run();
   auto const removed = static_cast<std::uint64_t>(handle.changes());
-  handle.statement(sql::remove_lost_aliases).run();
+  remove_lost_aliases(handle);
   return removed;
 }
 

@@ -2,13 +2,16 @@
 /// \file sqlite_backend.hpp
 /// Responses in one SQLite file, in tables that a person can read.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/backend/stored_entries.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/storage/cursor.hpp"
 #include "beast_cache/storage/sqlite_options.hpp"
 
 namespace beast_cache {
@@ -56,11 +59,23 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<void> clear() override;
   asio::awaitable<void> close() override;
 
+  /// Lists what is stored, without reading bodies. `co_await backend.entries(filter).next()`.
+  /// Executor and hops: a hop for each 2048 rows that are looked at, each a transaction of its own.
+  Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const;
+  /// Removes what matches, and the aliases that lead nowhere then; other writers go on between the slices of
+  /// 2048 rows. @return How many responses.
+  /// Cancellation: all types, between two slices; what is removed stays so.
+  asio::awaitable<std::uint64_t> remove_matching(EntryFilter filter,
+                                                 RemovalProgress progress = RemovalProgress());
+  /// What each host has stored.
+  asio::awaitable<std::map<std::string, HostUse>> hosts() const;
+
   /// The file, as it was resolved from the name; absolute unless use_temp.
   std::string const& path() const noexcept;
 
  private:
   class Impl;
+  class EntrySource;
   std::shared_ptr<Impl> impl_;
 };
 

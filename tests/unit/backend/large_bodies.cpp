@@ -306,7 +306,8 @@ TEST_CASE("A file of the second version takes bodies in pieces") {
   world.touch();
   run(world.backend->close());
   world.ask(
-      "DROP TRIGGER responses_body_left; DROP INDEX responses_body_id; DROP TABLE responses_bodies;"
+      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TRIGGER responses_body_left; DROP INDEX "
+      "responses_body_id; DROP TABLE responses_bodies;"
       "DROP TABLE responses_chunks; ALTER TABLE responses DROP COLUMN body_id;"
       "UPDATE beast_cache_tables SET version = 2 WHERE name = 'responses'");
   world.open();

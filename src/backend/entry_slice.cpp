@@ -1,0 +1,48 @@
+#include "backend/entry_slice.hpp"
+
+#include "backend/sqlite_schema.hpp"
+#include "backend/stored_responses.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+std::optional<TimePoint> time_of(sqlite::Statement const& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return TimePoint(std::chrono::milliseconds(row.integer(column)));
+}
+
+}  // namespace
+
+EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, std::int64_t after) {
+  EntrySlice slice;
+  sqlite::Statement rows = handle.statement(sql::entries_after);
+  rows.bind(1, after).bind(2, slice_rows);
+  while (rows.step()) {
+    slice.last = rows.integer(0);
+    ++slice.seen;
+    std::optional<Url> url = Url::parse(rows.bytes(1));
+    if (!url) continue;  // damaged: found when its URL is looked up
+    StoredEntry entry(std::move(*url), http::string_to_verb(rows.bytes(2)),
+                      static_cast<unsigned>(rows.integer(3)), static_cast<std::uint64_t>(rows.integer(4)),
+                      time_of(rows, 5), time_of(rows, 6));
+    if (!filter.matches(entry)) continue;
+    slice.entries.push_back(std::move(entry));
+    slice.ids.push_back(slice.last);
+  }
+  return slice;
+}
+
+std::uint64_t remove_slice(sqlite::Handle& handle, EntrySlice const& slice) {
+  for (std::int64_t const id : slice.ids) remove_row(handle, id);
+  return slice.ids.size();
+}
+
+void remove_lost_aliases(sqlite::Handle& handle) {
+  handle.statement(sql::remove_lost_aliases).run();
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

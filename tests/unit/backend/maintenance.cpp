@@ -1,0 +1,133 @@
+// Listing, counting and removing what is stored.
+
+#include "beast_cache/backend/sqlite_backend.hpp"
+#include "sqlite_file.hpp"
+#include "support.hpp"
+
+using namespace backend_test;
+
+namespace {
+
+class Stored {
+ public:
+  Stored() {
+    put("http://a.example/1", 10, 0);
+    put("http://a.example/2", 20, 100);
+    put("http://www.a.example/1", 300, 0);
+    put("https://b.example/static/x", 5, 50);
+  }
+  void put(std::string_view url, std::size_t size, std::int64_t seconds) {
+    run(backend.store(page(url, std::string(size, 'x'), seconds)));
+  }
+  std::vector<std::string> urls(EntryFilter filter = EntryFilter()) {
+    return run(list(backend, std::move(filter)));
+  }
+  std::uint64_t remove(EntryFilter filter) { return run(backend.remove_matching(std::move(filter))); }
+  std::string path() const { return dir_ / "cache.sqlite"; }
+
+ private:
+  static asio::awaitable<std::vector<std::string>> list(SQLiteBackend backend, EntryFilter filter) {
+    std::vector<std::string> urls;
+    Cursor<StoredEntry> entries = backend.entries(std::move(filter));
+    for (;;) {
+      std::optional<StoredEntry> const entry = co_await entries.next();
+      if (!entry) break;
+      urls.push_back(entry->url().str());
+    }
+    co_return urls;
+  }
+  TempDir dir_;
+
+ public:
+  SQLiteBackend backend{path()};
+};
+
+using Urls = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("What is stored is listed, all of it or what matches") {
+  Stored stored;
+  CHECK(stored.urls() == Urls{"http://a.example/1", "http://a.example/2", "http://www.a.example/1",
+                              "https://b.example/static/x"});
+  CHECK(stored.urls(EntryFilter().url("a.example")) == Urls{"http://a.example/1", "http://a.example/2"});
+  CHECK(stored.urls(EntryFilter().url("*.a.example")) == Urls{"http://www.a.example/1"});
+  CHECK(stored.urls(EntryFilter().url("/static")) == Urls{"https://b.example/static/x"});
+  CHECK(stored.urls(EntryFilter().expired(at(60))) == Urls{"http://a.example/1", "http://www.a.example/1"});
+  CHECK(stored.urls(EntryFilter().created_before(at(50))) ==
+        Urls{"http://a.example/1", "http://www.a.example/1"});
+  CHECK(stored.urls(EntryFilter().larger_than(10)) == Urls{"http://a.example/2", "http://www.a.example/1"});
+  CHECK(stored.urls(EntryFilter().larger_than(10).url("a.example")) == Urls{"http://a.example/2"});
+  CHECK(stored.urls(EntryFilter().status(404)).empty());
+}
+
+TEST_CASE("A listed entry tells what the row says") {
+  Stored stored;
+  Cursor<StoredEntry> entries = stored.backend.entries(EntryFilter().url("b.example"));
+  std::optional<StoredEntry> const entry = run(entries.next());
+  REQUIRE(entry);
+  CHECK(entry->method() == http::verb::get);
+  CHECK(entry->status() == 200);
+  CHECK(entry->size() == 5);
+  CHECK(entry->created_at() == at(50));
+  CHECK(entry->expires() == at(110));
+}
+
+TEST_CASE("What matches is removed, with the aliases that lead to it") {
+  Stored stored;
+  run(stored.backend.store_alias(Url("http://old.example/"), Url("http://a.example/1")));
+  run(stored.backend.store_alias(Url("http://kept.example/"), Url("https://b.example/static/x")));
+  CHECK(stored.remove(EntryFilter().url("a.example")) == 2);
+  CHECK(stored.urls() == Urls{"http://www.a.example/1", "https://b.example/static/x"});
+  CHECK(execute(stored.path(), "SELECT url FROM redirects") == "http://kept.example/");
+  CHECK(stored.remove(EntryFilter().url("a.example")) == 0);
+  CHECK(stored.remove(EntryFilter()) == 2);
+  CHECK(stored.urls().empty());
+}
+
+TEST_CASE("Many rows are removed in slices, which are told of") {
+  Stored stored;
+  execute(stored.path(),
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+          "INSERT INTO responses SELECT NULL, printf('%064x', i), 'v', 'http://many.example/' || i, 'GET', "
+          "200, '', 11, "
+          "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, x'ff', NULL FROM n");
+  CHECK(stored.urls(EntryFilter().url("many.example")).size() == 5000);
+  std::vector<std::uint64_t> seen, removed;
+  auto const progress = [&](std::uint64_t rows, std::uint64_t gone) {
+    seen.push_back(rows);
+    removed.push_back(gone);
+  };
+  CHECK(run(stored.backend.remove_matching(EntryFilter().url("many.example"), progress)) == 5000);
+  CHECK(seen == std::vector<std::uint64_t>{2048, 4096, 5004});
+  CHECK(removed == std::vector<std::uint64_t>{2044, 4092, 5000});
+  CHECK(stored.urls().size() == 4);
+}
+
+TEST_CASE("A progress function that throws ends the removal, and what is removed stays so") {
+  Stored stored;
+  auto const progress = [](std::uint64_t, std::uint64_t) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_AS(run(stored.backend.remove_matching(EntryFilter().url("a.example"), progress)),
+                  std::runtime_error);
+  CHECK(stored.urls().size() == 2);
+}
+
+TEST_CASE("Each host's share is counted") {
+  Stored stored;
+  std::map<std::string, HostUse> const hosts = run(stored.backend.hosts());
+  REQUIRE(hosts.size() == 3);
+  CHECK(hosts.at("a.example").entries() == 2);
+  CHECK(hosts.at("a.example").bytes() == 30);
+  CHECK(hosts.at("www.a.example").bytes() == 300);
+  CHECK(hosts.at("b.example").entries() == 1);
+}
+
+TEST_CASE("A person sees entries and hosts in views") {
+  Stored stored;
+  CHECK(execute(stored.path(),
+                "SELECT host, method, status, size, created, expires, stale FROM v_entries WHERE url = "
+                "'https://b.example/static/x'") ==
+        "b.example|GET|200|5|2026-01-01 00:00:50|2026-01-01 00:01:50|1");
+  CHECK(execute(stored.path(), "SELECT host, entries, bytes, stale FROM v_hosts") ==
+        "www.a.example|1|300|1\na.example|2|30|2\nb.example|1|5|1");
+}
