@@ -112,7 +112,8 @@ class CacheOptions {
     async_filter_ = nullptr;
     return *this;
   }
-  /// The same as a coroutine. The head lives until it is done.
+  /// The same as a coroutine: a function, bound to what it needs (g++ 12 miscompiles lambdas that capture and
+  /// are coroutines). The head lives until it is done.
   CacheOptions& async_filter(std::function<asio::awaitable<bool>(CachedHead const&)> filter) {
     async_filter_ = std::move(filter);
     filter_ = nullptr;

@@ -1,9 +1,21 @@
 // What the user's options make of what may be stored and found: CacheOptions, beside the rules of RFC 9111.
 
+#include <functional>
+
 #include "beast_cache/backend/url_pattern.hpp"
 #include "support/range_origin.hpp"
 
 using namespace test_support;
+
+namespace {
+
+asio::awaitable<bool> decide_later(std::function<bool(CachedHead const&)> const& decide,
+                                   CachedHead const& head) {
+  bool const keeps = decide(head);
+  co_return keeps;
+}
+
+}  // namespace
 
 TEST_CASE("a pattern matches the hosts and paths that it names, and no others") {
   auto const matches = [](char const* pattern, char const* where) {
@@ -137,10 +149,7 @@ TEST_CASE("a filter says what is stored, and takes out what is no longer to be u
   };
   CacheOptions options;
   if (is_coroutine) {
-    options.async_filter([&](CachedHead const& head) -> asio::awaitable<bool> {
-      bool const keeps = decide(head);
-      co_return keeps;
-    });
+    options.async_filter(std::bind_front(decide_later, std::function<bool(CachedHead const&)>(decide)));
   } else {
     options.filter(decide);
   }
