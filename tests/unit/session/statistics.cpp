@@ -1,0 +1,72 @@
+// What is counted of a cache and a client.
+
+#include "beast_cache/backend/statistics.hpp"
+
+#include "support/range_origin.hpp"
+
+using namespace test_support;
+
+TEST_CASE("hits, misses by reason, validations and faults are counted, and passed on") {
+  auto const next = std::make_shared<Events>();
+  auto const statistics = std::make_shared<Statistics>(next);
+  World world(always("Cache-Control: max-age=60\r\nETag: \"a\"\r\nVary: Accept\r\n"));
+  auto const backend =
+      std::make_shared<CacheBackend>(world.responses, std::make_shared<MemoryCache<std::string>>(),
+                                     CacheOptions().clock(world.clock).observer(statistics));
+  world.session = CachedSession(world.io.get_executor(), world.client, backend);
+  world.get();
+  world.get();
+  ask(world, {{"Accept", "x"}});
+  ask(world, "POST");
+  ask(world);
+  ask(world, {{"Cache-Control", "no-cache"}});
+  world.responses->failing = true;
+  world.get();
+
+  Statistics::Snapshot const counted = statistics->snapshot();
+  CHECK(counted.hits() == 1);
+  CHECK(counted.forwarded("uri-miss") == 3);
+  CHECK(counted.forwarded("vary-miss") == 1);
+  CHECK(counted.forwarded("method") == 1);
+  CHECK(counted.forwarded("request") == 1);
+  CHECK(counted.forwarded("no such") == 0);
+  CHECK(counted.forwarded() == 6);
+  CHECK(counted.collapsed() == 0);
+  CHECK(counted.errors() == next->errors.size());
+  CHECK(counted.errors() > 0);
+  CHECK(counted.exchanges() == 0);
+  CHECK(next->responses.size() == 7);
+}
+
+TEST_CASE("a validation and a text that says anything are told apart") {
+  Statistics statistics;
+  statistics.on_response("u", "beast_cache; fwd=stale; fwd-status=304; ttl=60; stored");
+  statistics.on_response("u", "beast_cache; fwd=uri-miss; ttl=60; collapsed");
+  statistics.on_response("u", "beast_cache; fwd=stale; detail=\"hit; stored\"");
+  Statistics::Snapshot const counted = statistics.snapshot();
+  CHECK(counted.validated() == 1);
+  CHECK(counted.stored() == 1);
+  CHECK(counted.collapsed() == 1);
+  CHECK(counted.hits() == 0);
+  CHECK(counted.forwarded("stale") == 2);
+}
+
+TEST_CASE("exchanges are counted with their bytes") {
+  Statistics statistics;
+  statistics.on_exchange(ExchangeEvent(1, ExchangeEvent::Cause::request, "GET", Url(url), {}));
+  CHECK(statistics.snapshot().exchanges() == 1);
+  CHECK(statistics.snapshot().failed_exchanges() == 0);
+  CHECK(statistics.snapshot().bytes_received() == 0);
+}
+
+TEST_CASE("the counters are told as OpenMetrics text") {
+  Statistics statistics;
+  statistics.on_response("u", "beast_cache; hit; ttl=3");
+  statistics.on_response("u", "beast_cache; fwd=vary-miss");
+  std::string const text = statistics.openmetrics();
+  CHECK(has(text, "# TYPE beast_cache_hits counter\n# HELP beast_cache_hits "));
+  CHECK(has(text, "\nbeast_cache_hits_total 1\n"));
+  CHECK(has(text, "\nbeast_cache_forwarded_total{reason=\"vary-miss\"} 1\n"));
+  CHECK(has(text, "\nbeast_cache_forwarded_total{reason=\"stale\"} 0\n"));
+  CHECK(text.ends_with("# EOF\n"));
+}
