@@ -84,7 +84,7 @@ std::string Statistics::openmetrics() const {
   }
   append_family(text, "beast_cache_validated", "Stored answers that the origin said are current.");
   append_sample(text, "beast_cache_validated", "", now.validated());
-  append_family(text, "beast_cache_stored", "Answers that the cache set out to store.");
+  append_family(text, "beast_cache_stored", "Answers that were stored.");
   append_sample(text, "beast_cache_stored", "", now.stored());
   append_family(text, "beast_cache_errors", "Faults of the cache.");
   append_sample(text, "beast_cache_errors", "", now.errors());

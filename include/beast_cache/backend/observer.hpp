@@ -25,10 +25,10 @@ class Observer {
   Observer& operator=(Observer const&) = delete;
   virtual ~Observer() = default;
 
-  /// The head of an answer is there. `stored` in the status is what the cache is about to do: a store that
-  /// fails once the body has been read is told by `on_cache_error`.
+  /// There is an answer: as soon as its head is there, or, of one that is to be stored, when its body has
+  /// been read or given up, so that `stored` in the status is what has happened.
   /// @param url Without user information.
-  /// @param cache_status What the response's `cache_status()` says.
+  /// @param cache_status What the cache did, as in Cache-Status (RFC 9211).
   virtual void on_response(std::string_view url, std::string_view cache_status) {
     static_cast<void>(url);
     static_cast<void>(cache_status);

@@ -56,7 +56,7 @@ class Statistics final : public Observer {
     }
     /// Those of them for which the origin said that what is stored is current (304).
     std::uint64_t validated() const noexcept { return validated_; }
-    /// Answers that the cache set out to store.
+    /// Answers that were stored.
     std::uint64_t stored() const noexcept { return stored_; }
     /// Faults of the cache.
     std::uint64_t errors() const noexcept { return errors_; }

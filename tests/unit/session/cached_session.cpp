@@ -378,6 +378,30 @@ TEST_CASE("a body that is given up, or too large, is not stored") {
   CHECK(partial.get().from_cache());
 }
 
+TEST_CASE("the observer is told that a response is stored when it has been") {
+  auto const says_stored = [](World const& world) {
+    REQUIRE(world.events->responses.size() == 1);
+    return world.events->responses[0].find("stored") != std::string::npos;
+  };
+  World whole(always("Cache-Control: max-age=60\r\n", "0123456789"));
+  {
+    auto stream = whole.run(whole.session.get(url).stream());
+    CHECK(whole.events->responses.empty());
+    std::string const body = whole.run(read_all(stream.take_body()));
+    CHECK(body == "0123456789");
+  }
+  CHECK(says_stored(whole));
+
+  World given_up(always("Cache-Control: max-age=60\r\n", "0123456789"));
+  static_cast<void>(given_up.run(given_up.session.get(url).stream()));
+  CHECK_FALSE(says_stored(given_up));
+
+  World failing(always("Cache-Control: max-age=60\r\n", "0123456789"));
+  failing.responses->failing = true;
+  failing.get();
+  CHECK_FALSE(says_stored(failing));
+}
+
 TEST_CASE("a body that breaks off is not stored") {
   class Broken final : public BodyReader {
    public:

@@ -53,7 +53,7 @@ class CachedExchange : private CachedLookup {
       lead_->land(response.from_cache() ? SingleFlight::Outcome::stored
                                         : SingleFlight::Outcome::not_storable);
     }
-    if (options().observer()) report(response.cache_status());
+    if (options().observer() && !is_told_later_) report(response.cache_status());
     co_return response;
   }
 
@@ -317,6 +317,8 @@ class CachedExchange : private CachedLookup {
     // A whole response, though stale, is worth more than the beginning of its successor.
     if (stored_ && stored_->status() == 200) tee->drops_incomplete();
     info.set_cache_status(status.str());
+    is_told_later_ = true;
+    if (options().observer()) tee->tells(options().observer(), request_.url().str(), status.str());
     StreamedResponse passed_on(static_cast<ResponseHead&&>(response), std::move(tee));
     return CachedStream(std::move(passed_on), std::move(info));
   }

@@ -181,6 +181,7 @@ class ExchangeRules {
   std::optional<Request> concealed_;
   TimePoint request_time_;
   TimePoint response_time_;
+  bool is_told_later_ = false;  // the observer, when the response has been stored
 };
 
 }  // namespace detail

@@ -195,6 +195,15 @@ class TeeReader final : public BodyReader {
         entry_(std::move(entry)),
         unstored_(std::move(unstored)) {}
 
+  ~TeeReader() override { tell(); }
+
+  /// The observer is told when it is known whether the response is stored.
+  /// @param stored What to say in Cache-Status if it is.
+  void tells(std::shared_ptr<Observer> observer, std::string url, std::string stored) noexcept {
+    observer_ = std::move(observer);
+    url_ = std::move(url);
+    stored_status_ = std::move(stored);
+  }
   /// The body is this range of a representation.
   void expects(policy::ByteRange range) noexcept { range_ = range; }
   /// And goes together with what is held of it already.
@@ -222,6 +231,7 @@ class TeeReader final : public BodyReader {
     }
     if (count == 0 && !copy_->dropped()) {
       co_await store_whole();
+      tell();
       land(stored_ ? SingleFlight::Outcome::stored : SingleFlight::Outcome::not_storable);
     } else if (copy_->dropped()) {
       land(SingleFlight::Outcome::not_storable);
@@ -241,6 +251,15 @@ class TeeReader final : public BodyReader {
   static bool is_coding_fault(error_code const& code) noexcept {
     return code == http_errc::bad_encoding || code == http_errc::encoding_truncated ||
            code == http_errc::encoding_limit;
+  }
+
+  void tell() noexcept {
+    auto const observer = std::exchange(observer_, nullptr);
+    if (!observer) return;
+    try {
+      observer->on_response(url_, stored_ ? stored_status_ : unstored_);
+    } catch (...) {  // an observer can't fail a request
+    }
   }
 
   void land(SingleFlight::Outcome outcome) noexcept {
@@ -311,6 +330,9 @@ class TeeReader final : public BodyReader {
   bool keeps_incomplete_ = true;
   bool stored_ = false;
   std::string unstored_;
+  std::shared_ptr<Observer> observer_;
+  std::string url_;
+  std::string stored_status_;
 };
 
 }  // namespace detail
