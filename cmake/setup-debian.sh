@@ -11,6 +11,8 @@ build_packages=(
   ca-certificates
 )
 test_packages=(catch2 sqlite3 nginx-light squid openssl)
+# What the benchmarks compare with.
+bench_packages=(libcurl4-openssl-dev)
 # The second compiler, its sanitizers, and clang-query for the coroutine gate.
 clang_packages=(clang-16 clang-tools-16 libclang-rt-16-dev)
 

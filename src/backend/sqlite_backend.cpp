@@ -3,6 +3,7 @@
 #include <boost/asio/error.hpp>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <tuple>
 
 #include "backend/entry_slice.hpp"
@@ -56,6 +57,8 @@ class SQLiteBackend::Impl {
 
   detail::Bounds const& bounds() const noexcept { return bounds_; }
   detail::RecentUses& recent() noexcept { return recent_; }
+
+  std::size_t max_value_size() const noexcept { return storage_.max_value_size(); }
 
   // Before `size` bytes are written, in the same transaction.
   void make_room(Handle& handle, std::uint64_t size, LargeBodies& bodies) {
@@ -149,7 +152,12 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
  public:
   explicit Writer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   ~Writer() override {
-    if (body_ && !stored_) bodies_->abandon(body_->id());
+    if (!body_ || stored_) return;
+    try {
+      bodies_->abandon(body_->id());
+    } catch (std::bad_alloc const&) {
+      // Then it goes when its time is up, as that of a killed process does.
+    }
   }
 
   std::size_t piece_size() const noexcept override { return LargeBodies::piece_size; }
@@ -219,7 +227,8 @@ asio::awaitable<void> SQLiteBackend::store(StoredResponse response) {
 }
 
 std::unique_ptr<BodyWriter> SQLiteBackend::write_body() {
-  return std::make_unique<Impl::Writer>(impl_);
+  bool const fits = impl_->max_value_size() >= LargeBodies::piece_size;
+  return fits ? std::make_unique<Impl::Writer>(impl_) : nullptr;
 }
 
 asio::awaitable<bool> SQLiteBackend::freshen(StoredResponse response) {

@@ -118,8 +118,13 @@ asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirective
 
 asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
   std::unique_ptr<BodyReader> const body = stream.take_body();
+  // The whole of a small one has come with its head.
+  std::optional<std::string> ready = body->take_buffered();
+  if (ready && ready->size() <= options_.max_body_size())
+    co_return Response(static_cast<ResponseHead&&>(stream), std::move(*ready));
   std::string text;
   try {
+    if (ready) check_body_limit(ready->size(), options_.max_body_size());
     text = co_await read_rest(*body, options_.max_body_size());
   } catch (Error const& e) {
     if (e.code() != http_errc::body_limit) throw;

@@ -134,7 +134,7 @@ std::shared_ptr<TlsContext const> ConnectionPool::tls_context() {
   return tls_;
 }
 
-std::optional<Lease> ConnectionPool::try_acquire(std::string const& key, Dropped& dropped) {
+std::optional<Lease> ConnectionPool::try_acquire(std::string& key, Dropped& dropped) {
   auto const now = Clock::now();
   sweep(now, dropped);
   Bucket& bucket = buckets_[key];
@@ -144,14 +144,14 @@ std::optional<Lease> ConnectionPool::try_acquire(std::string const& key, Dropped
     bool const fresh = now - bucket.idle.back().since < idle_timeout_;
     bucket.idle.pop_back();
     if (fresh && connection->transport.is_quiet())
-      return Lease(shared_from_this(), key, std::move(connection));
+      return Lease(shared_from_this(), std::move(key), std::move(connection));
     count_closed(bucket, 1);
     dropped.push_back(std::move(connection));
   }
   if (bucket.open < limit_ && make_room(dropped)) {
     ++bucket.open;
     ++open_;
-    return Lease(shared_from_this(), key, nullptr);
+    return Lease(shared_from_this(), std::move(key), nullptr);
   }
   return std::nullopt;
 }
@@ -178,6 +178,14 @@ bool ConnectionPool::make_room(Dropped& dropped) {
 void ConnectionPool::count_closed(Bucket& bucket, std::size_t count) noexcept {
   bucket.open -= count;
   open_ -= count;
+}
+
+Lease ConnectionPool::take(std::string& key) {
+  Dropped dropped;  // closed after the mutex is free
+  std::lock_guard const lock(mutex_);
+  std::optional<Lease> lease;
+  if (!closed_) lease = try_acquire(key, dropped);
+  return lease ? std::move(*lease) : Lease();
 }
 
 asio::awaitable<Lease> ConnectionPool::acquire(std::string key, Clock::time_point deadline) {

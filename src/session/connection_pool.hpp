@@ -89,6 +89,8 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   /// The way to a server: itself, or a proxy.
   Route route(Url const& url) const { return Route(url, proxies_.choose(url)); }
 
+  /// A place for one more connection of the route, if there is one; the key goes into it.
+  Lease take(std::string& key);
   /// Waits until the route may have one more connection.
   /// @param key Of the route.
   /// Errors: `TimeoutError` at the deadline or after the time for waiting, `http_errc::closed`.
@@ -130,7 +132,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   class Queued;
   using Dropped = std::vector<std::unique_ptr<Connection>>;
 
-  std::optional<Lease> try_acquire(std::string const& key, Dropped& dropped);
+  std::optional<Lease> try_acquire(std::string& key, Dropped& dropped);
   bool make_room(Dropped& dropped);
   void release(std::string const& key, std::unique_ptr<Connection> connection) noexcept;
   void release_locked(std::string const& key, std::unique_ptr<Connection> connection, Dropped& dropped);

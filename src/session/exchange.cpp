@@ -238,7 +238,9 @@ asio::awaitable<StreamedResponse> Exchange::run_noted() {
 }
 
 asio::awaitable<StreamedResponse> Exchange::run_plain() {
-  lease_ = co_await pool_->acquire(route_.key(), deadline_);
+  std::string key = route_.key();
+  lease_ = pool_->take(key);
+  if (!lease_) lease_ = co_await pool_->acquire(std::move(key), deadline_);
   bool done = false;
   if (lease_.connection()) {
     // RFC 9110 section 9.2.2: a server may close an idle connection at any time.
@@ -268,7 +270,12 @@ asio::awaitable<bool> Exchange::attempt(bool may_retry) {
   Transport& transport = lease_.connection()->transport;
   transport.enter(Phase::send);
   error_code write_error;
-  co_await write_request(write_error);
+  // The most usual request fits into the socket's buffer: no need to wait for that.
+  std::string const* const text = request_.body().text();
+  asio::const_buffer const body = text ? asio::buffer(*text) : asio::const_buffer();
+  std::size_t const sent = transport.write_now(asio::buffer(head_), body, write_error);
+  bool const is_sent = sent == head_.size() + body.size() && (text || request_.body().empty());
+  if (!write_error && !is_sent) co_await write_rest(sent, write_error);
   error_code ec = write_error;
   // A server that has seen enough may answer and stop reading. RFC 9112 section 9.5.
   fully_sent_ = !write_error;
@@ -287,10 +294,13 @@ asio::awaitable<bool> Exchange::attempt(bool may_retry) {
   co_return true;
 }
 
-asio::awaitable<void> Exchange::write_request(error_code& ec) {
+/// What of the request is left after the first `sent` bytes of what is in memory.
+asio::awaitable<void> Exchange::write_rest(std::size_t sent, error_code& ec) {
   std::string const* const text = request_.body().text();
-  asio::const_buffer const body = text ? asio::buffer(*text) : asio::const_buffer();
-  co_await lease_.connection()->transport.write(asio::buffer(head_), body, ec);
+  asio::const_buffer const head = asio::buffer(head_) + sent;
+  asio::const_buffer body = text ? asio::buffer(*text) : asio::const_buffer();
+  body += sent - std::min(sent, head_.size());
+  if (head.size() + body.size() != 0) co_await lease_.connection()->transport.write(head, body, ec);
   if (!ec && !text && !request_.body().empty()) co_await write_source(ec);
 }
 

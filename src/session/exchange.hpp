@@ -37,7 +37,7 @@ class Exchange {
   asio::awaitable<StreamedResponse> run_plain();
   asio::awaitable<StreamedResponse> run_noted();
   asio::awaitable<bool> attempt(bool may_retry);
-  asio::awaitable<void> write_request(error_code& ec);
+  asio::awaitable<void> write_rest(std::size_t sent, error_code& ec);
   asio::awaitable<void> write_source(error_code& ec);
   asio::awaitable<void> write_chunk(std::string const& data, std::size_t size, error_code& ec);
   asio::awaitable<void> read_head(error_code& ec);

@@ -116,6 +116,16 @@ class Wire : public std::enable_shared_from_this<Wire> {
     ec = reason_;
   }
 
+  std::size_t write_now(std::array<asio::const_buffer, 2> const& buffers, error_code& ec) noexcept {
+    std::lock_guard const lock(mutex_);
+    ec = reason_;
+    if (dead_) return 0;
+    std::size_t const count = socket_.send(buffers, 0, ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) ec = {};
+    note(count);
+    return count;
+  }
+
   void adopt(Socket socket) {
     std::lock_guard const lock(mutex_);
     socket_ = std::move(socket);
@@ -364,6 +374,11 @@ bool Transport::is_quiet() noexcept {
 asio::awaitable<std::size_t> Transport::read_some(asio::mutable_buffer buffer, error_code& ec) {
   Token token(asio::use_awaitable, ec);
   return asio::async_initiate<Token, void(error_code, std::size_t)>(StartRead(), token, link_.get(), buffer);
+}
+
+std::size_t Transport::write_now(asio::const_buffer first, asio::const_buffer second,
+                                 error_code& ec) noexcept {
+  return link_->tls ? 0 : link_->write_now({first, second}, ec);
 }
 
 asio::awaitable<std::size_t> Transport::write(asio::const_buffer first, asio::const_buffer second,

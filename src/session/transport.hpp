@@ -69,6 +69,9 @@ class Transport {
   /// @return 0 with an error. A close by the peer is `asio::error::eof`; without TLS's close_notify it is
   /// not.
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer, error_code& ec);
+  /// Writes what goes at once of both, one after the other, without waiting; over TLS nothing.
+  /// @return How many bytes.
+  std::size_t write_now(asio::const_buffer first, asio::const_buffer second, error_code& ec) noexcept;
   /// Writes all of both.
   asio::awaitable<std::size_t> write(asio::const_buffer first, asio::const_buffer second, error_code& ec);
 

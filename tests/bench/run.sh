@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=cmake/setup-debian.sh
 source cmake/setup-debian.sh
 
-mapfile -t suites < <(sed -n -E 's/^beast_cache_bench\(([a-z_]+).*/\1/p' tests/bench/CMakeLists.txt)
+mapfile -t suites < <(sed -n -E 's/^ *beast_cache_bench\(([a-z_]+).*/\1/p' tests/bench/CMakeLists.txt)
 suite=${1:-}
 if [[ ! $suite || " ${suites[*]} " != *" $suite "* ]]; then
   echo "usage: tests/bench/run.sh SUITE [--rounds N] [--only SUBSTRING] [--dir DIRECTORY]; suites: ${suites[*]}" >&2
@@ -15,7 +15,7 @@ if [[ ! $suite || " ${suites[*]} " != *" $suite "* ]]; then
 fi
 shift
 
-need_packages "${build_packages[@]}" "${test_packages[@]}"
+need_packages "${build_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}"
 cmake --preset release --log-level=WARNING -DBEAST_CACHE_BUILD_BENCHMARKS=ON
 cmake --build --preset release --target "bench_$suite"
 # The latest of two equal options counts.

@@ -7,6 +7,7 @@
 #include "storage_raw.hpp"
 #include "storage_variants.hpp"
 #include "support/meter.hpp"
+#include "support/process.hpp"
 
 namespace bench {
 namespace {
@@ -18,18 +19,6 @@ Meter walk_meter() {
 
 double walk_rate(Meter const& meter, Arguments const& arguments) {
   return meter.rate() * static_cast<double>(arguments.number("entries"));
-}
-
-// A line of /proc/self/status, in MiB.
-double status_mib(std::string const& field) {
-  std::ifstream status("/proc/self/status");
-  std::string name;
-  while (status >> name) {
-    double kib = 0;
-    if (name == field + ":" && status >> kib) return kib / 1024;
-    status.ignore(1 << 10, '\n');
-  }
-  throw std::runtime_error("/proc/self/status has no " + field);
 }
 
 // --- ours ---
@@ -93,11 +82,10 @@ Figures ours_walk_memory(Arguments const& arguments) {
   spawn(io, touch(&cache));
   io.run();
   io.restart();
-  std::ofstream("/proc/self/clear_refs") << 5;  // VmHWM, the peak, begins anew
-  double const before = status_mib("VmRSS");
+  Peak const peak;
   spawn(io, walk(&cache, arguments.text("what"), arguments.number("entries"), &meter));
   io.run();
-  return {{"mib", status_mib("VmHWM") - before}};
+  return {{"mib", peak.mib()}};
 }
 
 asio::awaitable<void> time_clear(SQLiteCache* cache, double* seconds) {

@@ -41,7 +41,9 @@ class SQLiteBackend final : public CacheBackend {
  public:
   /// @param cache_name The file, by the same rule as `SQLiteCache`: `.sqlite` is appended to a name without
   ///   an extension, `~` is expanded, `:memory:` is a database in memory.
-  /// @param storage `max_value_size` is the most that header fields and body may have together.
+  /// @param storage `max_value_size` is the most that header fields and body may have together, where the
+  /// body
+  ///   is not in pieces; below 256 KiB no body is.
   /// Errors: `cache_errc::invalid_argument` for a name that can't be used.
   explicit SQLiteBackend(std::string cache_name, CacheOptions options = CacheOptions(),
                          SQLiteOptions storage = SQLiteOptions());

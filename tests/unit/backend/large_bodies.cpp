@@ -242,6 +242,11 @@ TEST_CASE("With a secret key a piece of another body does not pass") {
   CHECK(failure_of(read_all(world.find("http://example.org/1")->body().open())) == cache_errc::bad_signature);
 }
 
+TEST_CASE("Where a value may not be as large as a piece, no body is in pieces") {
+  CHECK_FALSE(World(CacheOptions(), SQLiteOptions().max_value_size(piece - 1)).backend->write_body());
+  CHECK(World(CacheOptions(), SQLiteOptions().max_value_size(piece)).backend->write_body());
+}
+
 TEST_CASE("Freshening keeps a body in pieces, and variants may share one") {
   World world;
   std::string const bytes = pattern(3 * piece);
