@@ -64,7 +64,7 @@ void ClientCore::prepare(Request& request) const {
       headers.count(http::field::accept_encoding) == 0) {
     // A part of a coded body can't be decoded. Fetch Standard, HTTP-network-or-cache fetch, step 8.18.
     bool const is_part = headers.count(http::field::range) != 0;
-    headers.set(http::field::accept_encoding, is_part ? "identity" : accepted_codings());
+    headers.set(http::field::accept_encoding, is_part ? std::string_view("identity") : accepted_codings());
     request.set_decompression(decompression);
   }
   if (options_.cookie_jar() && (request.has_jar_cookies() || headers.count(http::field::cookie) == 0)) {

@@ -111,30 +111,25 @@ Framing framing_of(HeadParser const& parser, http::verb method, error_code& ec) 
 std::string serialize_head(Request const& request) {
   Url const& url = request.url();
   if (url.str().empty()) throw Error(http_errc::invalid_url, "request without a URL");
-  std::string const origin(url.origin());
+  auto const refuse = [&](std::string_view what, std::string_view why = std::string_view()) {
+    throw Error(http_errc::injection, std::string(url.origin()).append(": ").append(what).append(why));
+  };
   std::string const& method = request.method_string();
-  if (!is_token(method)) throw Error(http_errc::injection, origin + ": the method is no token");
-  if (request.method() == http::verb::connect)
-    throw Error(http_errc::injection, origin + ": CONNECT makes a tunnel, it has no response to read");
+  if (!is_token(method)) refuse("the method is no token");
+  if (request.method() == http::verb::connect) refuse("CONNECT makes a tunnel, it has no response to read");
   std::string_view const target = request.target().empty() ? url.target() : request.target();
-  if (!is_target(target)) throw Error(http_errc::injection, origin + ": the request target");
+  if (!is_target(target)) refuse("the request target");
 
   std::string head;
   head.reserve(512);
-  head.append(method)
-      .append(1, ' ')
-      .append(target)
-      .append(" HTTP/1.1\r\nHost: ")
-      .append(url.authority());
+  head.append(method).append(1, ' ').append(target).append(" HTTP/1.1\r\nHost: ").append(url.authority());
   for (auto const& field : request.headers()) {
     std::string_view const name = to_std(field.name_string());
     std::string_view const value = to_std(field.value());
-    if (!is_token(name)) throw Error(http_errc::injection, origin + ": a request header's name is no token");
-    if (!is_field_value(value))
-      throw Error(http_errc::injection, origin + ": the value of request header " + std::string(name));
+    if (!is_token(name)) refuse("a request header's name is no token");
+    if (!is_field_value(value)) refuse("the value of request header ", name);
     if (is_clients_own(field.name(), name))
-      throw Error(http_errc::injection,
-                  origin + ": request header " + std::string(name) + " is for the client alone to set");
+      refuse("for the client alone to set is the request header ", name);
     // RFC 9110 section 11.7.2: it is for the proxy, whose credentials are in the options.
     if (field.name() == http::field::proxy_authorization) continue;
     head.append("\r\n").append(name).append(": ").append(value);
@@ -152,7 +147,8 @@ std::string serialize_head(Request const& request) {
       head.append("\r\nTransfer-Encoding: chunked");
     }
   }
-  return head.append("\r\n\r\n");
+  head.append("\r\n\r\n");
+  return head;
 }
 
 bool is_idempotent(http::verb method) noexcept {
