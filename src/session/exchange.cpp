@@ -238,6 +238,9 @@ asio::awaitable<StreamedResponse> Exchange::run_noted() {
 }
 
 asio::awaitable<StreamedResponse> Exchange::run_plain() {
+  // The timer alone would let a request through that is sent and answered before it is looked at.
+  if (Transport::Clock::now() >= deadline_)
+    throw TimeoutError(Phase::queue, std::string(request_.url().origin()) + ": no time was left to begin");
   std::string key = route_.key();
   lease_ = pool_->take(key);
   if (!lease_) lease_ = co_await pool_->acquire(std::move(key), deadline_);

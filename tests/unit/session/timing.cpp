@@ -137,6 +137,9 @@ TEST_CASE("A timeout of zero fails at once, and one without end does not fail") 
   ClientSession session(io.get_executor());
   CHECK(code_of_get(io, session, origin.url(), 0ms) == http_errc::timeout);
   CHECK_FALSE(code_of_get(io, session, origin.url(), std::chrono::milliseconds::max()));
+  // Nor is it sent over a connection that is there: the origin has seen one request, and answers fast.
+  CHECK(code_of_get(io, session, origin.url(), 0ms) == http_errc::timeout);
+  CHECK(origin.request_count() == 1);
 }
 
 TEST_CASE("The default timeout is the session's") {
