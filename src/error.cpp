@@ -43,7 +43,7 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::connect: return "no connection";
       case http_errc::truncated: return "the response was cut off";
       case http_errc::framing: return "the response's framing is malformed";
-      case http_errc::header_limit: return "the response's header section is too large";
+      case http_errc::header_limit: return "the header section is too large";
       case http_errc::body_limit: return "the response's body is too large";
       case http_errc::interim_flood: return "too many interim responses";
       case http_errc::redirect_limit: return "too many redirects";

@@ -50,8 +50,10 @@ WebServer::WebServer(std::string directory)
            << ";\nlocation /cacheable/ { add_header Cache-Control max-age=3600; } } }\n";
   }
   std::string const variable = "NGINX=" + std::to_string(fd) + ";";
-  std::vector<std::string> words{"/usr/sbin/nginx",          "-p", directory_, "-c",
-                                 directory_ + "/nginx.conf", "-e", "stderr"};
+  // It ends with this process, however that ends.
+  std::vector<std::string> words{
+      "/usr/bin/setpriv",         "--pdeathsig", "TERM",  "/usr/sbin/nginx", "-p", directory_, "-c",
+      directory_ + "/nginx.conf", "-e",          "stderr"};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

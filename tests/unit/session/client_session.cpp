@@ -144,6 +144,20 @@ TEST_CASE("A body from a source is sent with its length, or in chunks when that 
   CHECK(origin.connection_count() == 1);
 }
 
+TEST_CASE("What the socket takes no more of is sent when it does") {
+  ScriptedOrigin origin([](RecordedRequest const&) { return respond(200, "x"); });
+  Client client;
+  // More than a socket's buffer holds, and no two pieces of it are the same.
+  std::string body;
+  while (body.size() < (std::size_t{12} << 20)) body.append(std::to_string(body.size())).push_back(' ');
+  CHECK(run(client.io, client.session.post(origin.url()).body(body)).ok());
+  CHECK(run(client.io, client.session.post(origin.url()).body("small")).ok());
+  auto const requests = origin.requests();
+  CHECK((requests.at(0).body == body));
+  CHECK(requests.at(1).body == "small");
+  CHECK(origin.connection_count() == 1);
+}
+
 TEST_CASE("A source that is shorter or longer than was said fails the request") {
   ScriptedOrigin origin([](RecordedRequest const& r) { return respond(200, r.body); });
   Client client;
