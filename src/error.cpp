@@ -27,6 +27,7 @@ class CacheCategory final : public boost::system::error_category {
       case cache_errc::no_threads: return "no worker thread could be started";
       case cache_errc::invalid_argument: return "invalid argument";
       case cache_errc::changed: return "the value was changed while it was being read";
+      case cache_errc::wrong_key: return "the file was made with another encryption key, or with none";
     }
     return "unknown cache error";
   }

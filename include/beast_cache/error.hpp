@@ -36,7 +36,8 @@ enum class cache_errc {
   forked,            ///< used in a child process after fork()
   no_threads,        ///< no worker thread could be started
   invalid_argument,  ///< an argument the store can't accept, such as a reserved table name
-  changed            ///< a value was overwritten or removed while it was being read piece by piece
+  changed,           ///< a value was overwritten or removed while it was being read piece by piece
+  wrong_key          ///< the file was encrypted with another key, or is not encrypted
 };
 
 /// Faults of an HTTP exchange.

@@ -28,7 +28,8 @@ constexpr char create_tables[] =
     "CREATE TABLE responses_bodies(id INTEGER PRIMARY KEY, token TEXT NOT NULL, state INTEGER NOT NULL, "
     "touched INTEGER NOT NULL);"
     "CREATE INDEX responses_bodies_unstored ON responses_bodies(state) WHERE state <> 1;"
-    "CREATE TABLE responses_chunks(id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE responses_chunks(id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, data BLOB NOT NULL, "
+    "coding INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX responses_body_id ON responses(body_id) WHERE body_id IS NOT NULL;";
 constexpr char create_trigger[] =
     "CREATE TRIGGER responses_body_left AFTER DELETE ON responses WHEN OLD.body_id IS NOT NULL BEGIN "
@@ -40,11 +41,12 @@ constexpr char exists[] = "SELECT 1 FROM responses_bodies WHERE id = ?1 AND toke
 constexpr char insert_body[] = "INSERT INTO responses_bodies(token, state, touched) VALUES(?1, 0, ?2)";
 constexpr char touch[] =
     "UPDATE responses_bodies SET touched = ?3 WHERE id = ?1 AND token = ?2 AND state = 0";
-constexpr char insert_chunk[] = "INSERT INTO responses_chunks(id, checksum, data) VALUES(?1, ?2, ?3)";
+constexpr char insert_chunk[] =
+    "INSERT INTO responses_chunks(id, checksum, data, coding) VALUES(?1, ?2, ?3, ?4)";
 constexpr char set_stored[] = "UPDATE responses_bodies SET state = 1 WHERE id = ?1 AND token = ?2";
 constexpr char drop_responses[] =
     "DELETE FROM responses WHERE body_id = (SELECT id FROM responses_bodies WHERE id = ?1 AND token = ?2)";
-constexpr char read_chunk[] = "SELECT checksum, data FROM responses_chunks WHERE id = ?1";
+constexpr char read_chunk[] = "SELECT checksum, data, coding FROM responses_chunks WHERE id = ?1";
 constexpr char unstored[] = "SELECT id, state, touched FROM responses_bodies WHERE state <> 1";
 constexpr char last_chunk[] = "SELECT max(id) FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
 constexpr char remove_chunks[] = "DELETE FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
@@ -55,6 +57,10 @@ constexpr int number_bits = 24;
 
 std::int64_t chunk_id(std::int64_t body, std::uint64_t number) {
   return body << number_bits | static_cast<std::int64_t>(number);
+}
+
+std::string part_of(LargeBody const& body, std::uint64_t number) {
+  return "chunk " + body.token() + " " + std::to_string(number);
 }
 
 std::string context(Handle const& handle) {
@@ -179,7 +185,8 @@ std::shared_ptr<LargeBody const> LargeBodies::begin(Handle& handle) {
   return std::make_shared<LargeBody>(shared_from_this(), handle.last_insert_rowid(), std::move(token), 0);
 }
 
-void LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data) {
+bool LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data,
+                         bool compressible) {
   handle.statement(touch)
       .bind(1, body.id())
       .bind_text(2, body.token())
@@ -187,8 +194,11 @@ void LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t nu
       .run();
   if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle));
   std::string const checksum = seal_.of_chunk(body.token(), number, data);
+  AtRest::Coded const coded = at_rest_.encode(part_of(body, number), data, compressible);
   Statement insert = handle.statement(insert_chunk);
-  insert.bind(1, chunk_id(body.id(), number)).bind_text(2, checksum).bind_blob(3, data).run();
+  insert.bind(1, chunk_id(body.id(), number)).bind_text(2, checksum).bind_blob(3, coded.bytes());
+  insert.bind(4, coded.coding()).run();
+  return coded.is_compressed();
 }
 
 void LargeBodies::keep(Handle& handle, LargeBody const& body) const {
@@ -210,13 +220,14 @@ void LargeBodies::read(Handle& handle, LargeBody const& body, std::uint64_t numb
   Statement query = handle.statement(read_chunk);
   query.bind(1, chunk_id(body.id(), number));
   if (!query.step()) throw Error(cache_errc::bad_value, context(handle));
-  std::string_view const data = query.bytes(1);
-  auto const verdict = seal_.judge(query.bytes(0), seal_.of_chunk(body.token(), number, data));
-  if (verdict != Seal::Verdict::good || data.size() != size) {
+  // Its own bytes are not used before they have passed.
+  bool const is_sound = at_rest_.decode(part_of(body, number), query.integer(2), query.bytes(1), to, size);
+  auto verdict = Seal::Verdict::damaged;
+  if (is_sound) verdict = seal_.judge(query.bytes(0), seal_.of_chunk(body.token(), number, {to, size}));
+  if (verdict != Seal::Verdict::good) {
     bool const signature = verdict == Seal::Verdict::bad_signature;
     throw Error(signature ? cache_errc::bad_signature : cache_errc::bad_value, context(handle));
   }
-  std::memcpy(to, data.data(), size);
 }
 
 bool LargeBodies::is_left(std::int64_t id, std::int64_t state, std::int64_t touched) {

@@ -9,7 +9,8 @@
 // responses_chunks:
 //   id        16777216 times the body's, plus the number of the piece, from 0
 //   checksum  of token, number and data: a piece of another body does not pass
-//   data      256 KiB; the last one has what is left
+//   data      256 KiB; the last one has what is left; as they came, or coded
+//   coding    as in `responses`
 //
 // A body can be seen when the row in `responses` is committed. A trigger notes when the last row that has it
 // goes, whoever removes it; every later write removes some of what is left, but not what this process is
@@ -26,6 +27,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "backend/at_rest.hpp"
 #include "backend/response_row.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/stored_response.hpp"
@@ -42,13 +44,18 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
  public:
   static constexpr std::size_t piece_size = 256 * 1024;
 
-  LargeBodies(std::shared_ptr<sqlite::Database> database, Seal seal, std::shared_ptr<Clock const> clock)
-      : database_(std::move(database)), seal_(std::move(seal)), clock_(std::move(clock)) {}
+  LargeBodies(std::shared_ptr<sqlite::Database> database, Seal seal, AtRest at_rest,
+              std::shared_ptr<Clock const> clock)
+      : database_(std::move(database)),
+        seal_(std::move(seal)),
+        at_rest_(std::move(at_rest)),
+        clock_(std::move(clock)) {}
 
   static void create(sqlite::Handle& handle);
 
   sqlite::Database& database() const noexcept { return *database_; }
   Seal const& seal() const noexcept { return seal_; }
+  AtRest const& at_rest() const noexcept { return at_rest_; }
 
   // Runs a job in a transaction on the database's lane. The job has to outlive the operation.
   template <class Job>
@@ -73,7 +80,9 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
 
   std::shared_ptr<LargeBody const> begin(sqlite::Handle& handle);
   // Throws Error(changed) when it took too long, and the body was removed.
-  void append(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data);
+  // @param compressible Whether that is worth trying. Returns whether it was.
+  bool append(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, std::string_view data,
+              bool compressible);
   // A row of `responses` has it now. Throws Error(changed) when it is gone.
   void keep(sqlite::Handle& handle, LargeBody const& body) const;
   // A damaged one does not come up any more.
@@ -108,8 +117,9 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   bool is_left(std::int64_t id, std::int64_t state, std::int64_t touched);
 
   std::shared_ptr<sqlite::Database> const database_;
-  std::shared_ptr<sqlite::Schema> const schema_ = std::make_shared<ResponseSchema>();
   Seal const seal_;
+  AtRest const at_rest_;
+  std::shared_ptr<sqlite::Schema> const schema_ = std::make_shared<ResponseSchema>(at_rest_.key_check());
   std::shared_ptr<Clock const> const clock_;
   std::mutex mutex_;
   std::map<std::int64_t, int> held_;

@@ -136,15 +136,26 @@ std::string_view ResponseRow::sealed_text(std::string_view key) const {
   return text;
 }
 
-std::optional<ResponseHead> ResponseRow::decode_head(Url const& url) const {
-  std::optional<http::fields> headers = parse_headers(headers_);
+std::string ResponseRow::encode_fields(AtRest const& at_rest, http::fields const& fields) {
+  return at_rest.encode_text("fields", format_headers(fields));
+}
+
+std::optional<http::fields> ResponseRow::decode_fields(AtRest const& at_rest, std::string_view stored) {
+  if (!at_rest.encrypts()) return parse_headers(stored);
+  std::optional<std::string> const text = at_rest.decode_text("fields", stored);
+  if (!text) return std::nullopt;
+  return parse_headers(*text);
+}
+
+std::optional<ResponseHead> ResponseRow::decode_head(Url const& url, AtRest const& at_rest) const {
+  std::optional<http::fields> headers = decode_fields(at_rest, headers_);
   if (!headers) return std::nullopt;
   return std::optional<ResponseHead>(std::in_place, url, static_cast<unsigned>(status_), std::string(reason_),
                                      std::move(*headers), static_cast<unsigned>(version_));
 }
 
-std::optional<CacheInfo> ResponseRow::decode_info() const {
-  std::optional<http::fields> vary = parse_headers(vary_headers_);
+std::optional<CacheInfo> ResponseRow::decode_info(AtRest const& at_rest) const {
+  std::optional<http::fields> vary = decode_fields(at_rest, vary_headers_);
   std::optional<policy::ByteParts> parts = parse_parts(parts_);
   if (!vary || !parts) return std::nullopt;
   std::optional<CacheInfo> info(std::in_place);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/at_rest.hpp"
 #include "beast_cache/backend/stored_response.hpp"
 #include "storage/envelope.hpp"
 #include "storage/sqlite/handle.hpp"
@@ -42,13 +43,17 @@ class ResponseRow {
  public:
   ResponseRow() = default;
 
-  // The row of a response. The texts have to outlive it.
+  // The row of a response. The texts have to outlive it; those of the header fields are `encode_fields`'.
   ResponseRow(StoredResponse const& response, std::string_view headers, std::string_view vary_headers,
               std::string_view body_checksum, std::string_view parts);
 
   // The row that `sql::heads` yields.
   static constexpr int id_column = 0, checksum_column = 18, body_id_column = 19;
   explicit ResponseRow(sqlite::Statement const& statement);
+
+  // Header fields as they are stored. Throws Error(bad_value) for what can't be.
+  static std::string encode_fields(AtRest const& at_rest, http::fields const& fields);
+  static std::optional<http::fields> decode_fields(AtRest const& at_rest, std::string_view stored);
 
   // Binds the parameters 1 to 17.
   void bind(sqlite::Statement& statement) const;
@@ -64,8 +69,8 @@ class ResponseRow {
   std::int64_t size() const noexcept { return size_; }
 
   // Head and notes; nothing when the header fields are not what was written.
-  std::optional<ResponseHead> decode_head(Url const& url) const;
-  std::optional<CacheInfo> decode_info() const;
+  std::optional<ResponseHead> decode_head(Url const& url, AtRest const& at_rest) const;
+  std::optional<CacheInfo> decode_info(AtRest const& at_rest) const;
 
  private:
   std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_;

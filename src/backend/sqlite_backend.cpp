@@ -17,6 +17,7 @@
 namespace beast_cache {
 inline namespace v1 {
 
+using detail::AtRest;
 using detail::Found;
 using detail::LargeBodies;
 using detail::LargeBody;
@@ -25,13 +26,15 @@ using sqlite::Handle;
 // What the copies of a backend share.
 class SQLiteBackend::Impl {
  public:
-  Impl(std::string const& cache_name, detail::Bounds bounds, std::shared_ptr<Clock const> clock,
-       SQLiteOptions storage)
+  Impl(std::string const& cache_name, CacheOptions const& options, SQLiteOptions storage)
       : path_(sqlite::ResolvedPath::resolve(cache_name, storage.use_temp())),
-        bounds_(bounds),
+        bounds_(options.max_bytes(), options.max_entries()),
         storage_(std::move(storage)),
-        clock_(std::move(clock)),
-        seal_(storage_.secret_key(), storage_.salt()) {}
+        clock_(options.clock()),
+        at_rest_(options.compress() ? AtRest::best_compression() : detail::as_it_came,
+                 options.encryption_key()),
+        seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(),
+              storage_.salt()) {}
 
   ~Impl() {
     if (bodies_) bodies_->database().detach();
@@ -44,7 +47,8 @@ class SQLiteBackend::Impl {
     std::lock_guard lock(mutex_);
     if (closed_) throw Error(cache_errc::closed, path() + ": used after close()");
     if (!bodies_)
-      bodies_ = std::make_shared<LargeBodies>(sqlite::Database::open(path_, storage_), seal_, clock_);
+      bodies_ =
+          std::make_shared<LargeBodies>(sqlite::Database::open(path_, storage_), seal_, at_rest_, clock_);
     return bodies_;
   }
 
@@ -77,6 +81,7 @@ class SQLiteBackend::Impl {
   detail::RecentUses recent_;
   SQLiteOptions const storage_;
   std::shared_ptr<Clock const> const clock_;
+  AtRest const at_rest_;
   detail::Seal const seal_;
   std::mutex mutex_;
   std::shared_ptr<LargeBodies> bodies_;
@@ -167,7 +172,7 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
     auto job = [&](Handle& handle) {
       impl_->make_room(handle, piece.size(), *bodies_);
       if (!body_) body_ = bodies_->begin(handle);
-      bodies_->append(handle, *body_, pieces_, piece);
+      is_compressible_ = bodies_->append(handle, *body_, pieces_, piece, is_compressible_);
       bodies_->sweep(handle);
     };
     co_await bodies_->write(job, piece.size());
@@ -191,13 +196,12 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
   std::shared_ptr<LargeBody const> body_;
   std::uint64_t pieces_ = 0, size_ = 0;
   bool stored_ = false;
+  bool is_compressible_ = true;  // until a piece was not worth it
 };
 
 SQLiteBackend::SQLiteBackend(std::string cache_name, CacheOptions options, SQLiteOptions storage)
     : CacheBackend(std::move(options)),
-      impl_(std::make_shared<Impl>(cache_name,
-                                   detail::Bounds(this->options().max_bytes(), this->options().max_entries()),
-                                   this->options().clock(), std::move(storage))) {}
+      impl_(std::make_shared<Impl>(cache_name, this->options(), std::move(storage))) {}
 
 SQLiteBackend::~SQLiteBackend() = default;
 
@@ -262,7 +266,7 @@ asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   auto job = [&](Handle& handle) {
-    std::uint64_t const removed = detail::remove_groups(handle, origin, groups);
+    std::uint64_t const removed = detail::remove_groups(handle, origin, groups, bodies->at_rest());
     bodies->sweep(handle);
     return removed;
   };

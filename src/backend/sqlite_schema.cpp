@@ -16,7 +16,9 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
   }
   handle.execute(sql::create);
   handle.execute(sql::create_views);
+  handle.execute(sql::create_secret);
   LargeBodies::create(handle);
+  if (!key_check_.empty()) handle.statement(sql::store_secret).bind_text(1, key_check_).run();
 }
 
 void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
@@ -26,11 +28,27 @@ void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
     handle.execute(sql::copy_1);
   } else if (from == 2) {
     handle.execute(sql::migrate_2);
+    handle.execute(sql::migrate_3);
+  } else if (from == 3) {
+    handle.execute(sql::migrate_3);
+    handle.execute(sql::migrate_3_chunks);
   } else {
     return Schema::migrate(handle, from);
   }
+  handle.execute(sql::create_secret);
+  if (from == 3) return;
   handle.execute(sql::create_views);
   LargeBodies::create(handle);
+}
+
+void ResponseSchema::check(sqlite::Handle& handle) const {
+  sqlite::Statement select = handle.statement(sql::secret);
+  bool const is_encrypted = select.step();
+  if (is_encrypted ? select.bytes(0) == key_check_ : key_check_.empty()) return;
+  std::string const what = key_check_.empty() ? "it is encrypted; give CacheOptions::encryption_key"
+                           : is_encrypted     ? "it is encrypted with another key"
+                                              : "it is not encrypted; choose another file";
+  throw Error(cache_errc::wrong_key, handle.file() + ": " + what);
 }
 
 }  // namespace detail

@@ -22,8 +22,11 @@
 //   group_origin      the URL's origin where the response belongs to cache groups (RFC 9875), else NULL
 //   path_key, search_key   where No-Vary-Search makes differences of the query count for nothing: create_key
 //                     of the URL without its query, and with what is left of the query; else NULL
-//   body              the bytes as they came; none where they are in chunks
+//   body              the bytes as they came, or coded; none where they are in chunks
 //   body_id           of the row in responses_bodies where they are, else NULL
+//   coding            of the body: 0 as it came, 1 zlib, 2 zstd; 4 more where it is encrypted, see
+//   at_rest.hpp
+// responses_secret: one row in a file that is encrypted, where headers and vary_headers are, too
 // responses_bodies, responses_chunks: bodies that are too large for a row, see large_bodies.hpp
 // responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
@@ -32,7 +35,7 @@
 //
 // Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;
 // 9223372036854775807 is never, NULL not set. Checksums are hexadecimal: CRC-32C, or with a secret key
-// HMAC-SHA-256.
+// HMAC-SHA-256. They are of the bytes as they came.
 //
 // With the body in a table column of its own, updating a head rewrites the record; the checksum is in two
 // parts so that it can be done without reading the body.
@@ -46,10 +49,17 @@ namespace detail {
 // Both tables at once: they are used in one transaction.
 class ResponseSchema final : public sqlite::Schema {
  public:
-  ResponseSchema() : Schema("responses", "http responses", 3) {}
+  // @param key_check What `AtRest` makes of the key.
+  explicit ResponseSchema(std::string key_check)
+      : Schema("responses", "http responses", 4), key_check_(std::move(key_check)) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;
+  // Throws Error(wrong_key).
+  void check(sqlite::Handle& handle) const override;
+
+ private:
+  std::string const key_check_;
 };
 
 namespace sql {
@@ -65,7 +75,7 @@ inline constexpr char create[] =
     "response_time INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, "
     "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, parts TEXT NOT NULL, "
     "checksum TEXT NOT NULL, group_origin TEXT, path_key TEXT, search_key TEXT, body BLOB NOT NULL, "
-    "body_id INTEGER, UNIQUE(key, variant));"
+    "body_id INTEGER, coding INTEGER NOT NULL DEFAULT 0, UNIQUE(key, variant));"
     "CREATE INDEX responses_expires_at ON responses(expires_at);"
     "CREATE INDEX responses_group_origin ON responses(group_origin) WHERE group_origin IS NOT NULL;"
     "CREATE INDEX responses_path_key ON responses(path_key) WHERE path_key IS NOT NULL;"
@@ -82,6 +92,13 @@ inline constexpr char create_views[] =
     "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale FROM responses;"
     "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS stale FROM "
     "v_entries GROUP BY host ORDER BY bytes DESC;";
+inline constexpr char create_secret[] = "CREATE TABLE responses_secret(key_check TEXT NOT NULL);";
+inline constexpr char store_secret[] = "INSERT INTO responses_secret VALUES(?1)";
+inline constexpr char secret[] = "SELECT key_check FROM responses_secret";
+// Version 3 had nothing coded.
+inline constexpr char migrate_3[] = "ALTER TABLE responses ADD COLUMN coding INTEGER NOT NULL DEFAULT 0;";
+inline constexpr char migrate_3_chunks[] =
+    "ALTER TABLE responses_chunks ADD COLUMN coding INTEGER NOT NULL DEFAULT 0;";
 // Version 2 had no large bodies and no views.
 inline constexpr char migrate_2[] = "ALTER TABLE responses ADD COLUMN body_id INTEGER;";
 
@@ -94,13 +111,14 @@ inline constexpr char copy_1[] =
     "vary_headers, "
     "principal, request_time, response_time, created_at, expires_at, expires_override, expires_fallback, "
     "size, "
-    "body_checksum, '', checksum, NULL, NULL, NULL, body, NULL FROM responses_1;"
+    "body_checksum, '', checksum, NULL, NULL, NULL, body, NULL, 0 FROM responses_1;"
     "INSERT INTO redirects SELECT id, key, target_key, url, target_url FROM redirects_1;"
     "DROP TABLE responses_1; DROP TABLE redirects_1;";
 
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
-    "'redirects', 'responses_bodies', 'responses_chunks', 'v_entries', 'v_hosts') LIMIT 1";
+    "'redirects', 'responses_bodies', 'responses_chunks', 'responses_secret', 'v_entries', 'v_hosts') LIMIT "
+    "1";
 
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
@@ -112,16 +130,17 @@ inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key =
 #undef BEAST_CACHE_HEAD_COLUMNS
 inline constexpr char search_rule[] =
     "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";
-inline constexpr char body[] = "SELECT body FROM responses WHERE id = ?1";
+inline constexpr char body[] = "SELECT body, coding FROM responses WHERE id = ?1";
 
 // REPLACE gives the row a new id: what is stored last is the newest.
 inline constexpr char store[] =
     "INSERT OR REPLACE INTO responses(url, method, status, reason, version, headers, vary_headers, "
     "principal, "
     "request_time, response_time, created_at, expires_at, expires_override, expires_fallback, size, "
-    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body, body_id) "
+    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body, body_id, "
+    "coding) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-    "?22, ?23, ?24, ?25)";
+    "?22, ?23, ?24, ?25, ?26)";
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";

@@ -46,11 +46,11 @@ class Candidate {
     }
     sqlite::Statement select = handle.statement(sql::body);
     select.bind(1, id_);
-    std::string_view bytes;
-    if (select.step()) bytes = select.bytes(0);
+    std::shared_ptr<std::string const> text;
+    if (select.step()) text = decode(bodies.at_rest(), select.bytes(0), select.integer(1));
     Seal const& seal = bodies.seal();
-    Verdict const verdict = seal.judge(body_checksum_, seal.of_body(bytes));
-    if (verdict == Verdict::good) body_ = StoredBody(std::make_shared<std::string const>(bytes));
+    Verdict const verdict = text ? seal.judge(body_checksum_, seal.of_body(*text)) : Verdict::damaged;
+    if (verdict == Verdict::good) body_ = StoredBody(std::move(text));
     return verdict;
   }
   StoredResponse complete() && {
@@ -58,6 +58,16 @@ class Candidate {
   }
 
  private:
+  // Null when it can't be what was stored.
+  std::shared_ptr<std::string const> decode(AtRest const& at_rest, std::string_view stored,
+                                            std::int64_t coding) const {
+    if (coding == as_it_came) return std::make_shared<std::string const>(stored);
+    std::optional<std::string> text =
+        at_rest.decode("body", coding, stored, static_cast<std::uint64_t>(size_));
+    if (!text) return nullptr;
+    return std::make_shared<std::string const>(std::move(*text));
+  }
+
   std::int64_t id_, response_time_, body_id_, size_;
   std::string body_checksum_;
   ResponseHead head_;
@@ -83,8 +93,9 @@ void reject(Found& found, std::int64_t id, Verdict verdict) {
 
 // The newest row that matches, not counting those that were rejected. No ORDER BY: sorting would copy the
 // heads.
-std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
+std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                                       Found& found) {
+  Seal const& seal = bodies.seal();
   std::optional<Candidate> best;
   sqlite::Statement heads = handle.statement(sql::heads);
   heads.bind_text(1, query.key());
@@ -98,8 +109,8 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
       continue;
     }
     if (best && !best->is_older_than(row.response_time(), id)) continue;
-    std::optional<CacheInfo> info = row.decode_info();
-    std::optional<ResponseHead> head = row.decode_head(query.url());
+    std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
+    std::optional<ResponseHead> head = row.decode_head(query.url(), bodies.at_rest());
     if (!info || !head) {
       reject(found, id, Verdict::damaged);
     } else if (query.matches(head->headers(), *info)) {
@@ -115,8 +126,9 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
 
 // The newest row for a URL whose query differs only in what its No-Vary-Search makes count for nothing. Rows
 // that do not pass are found when their own URL is looked up.
-std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery const& query, Seal const& seal,
-                                           Found const& found) {
+std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery const& query,
+                                           LargeBodies& bodies, Found const& found) {
+  Seal const& seal = bodies.seal();
   std::optional<Candidate> best;
   std::optional<SearchKey> search;
   {
@@ -124,7 +136,7 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
     sqlite::Statement rule = handle.statement(sql::search_rule);
     rule.bind_text(1, path);
     if (!rule.step()) return best;
-    std::optional<http::fields> const headers = parse_headers(rule.bytes(0));
+    std::optional<http::fields> const headers = ResponseRow::decode_fields(bodies.at_rest(), rule.bytes(0));
     if (headers) search = SearchKey::of(query.url(), *headers);
   }
   if (!search) return best;
@@ -137,9 +149,9 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
     if (best && !best->is_older_than(row.response_time(), id)) continue;
     if (judge_head(heads, row, sha256_hex(row.url()), seal) != Verdict::good) continue;
     std::optional<Url> const url = Url::parse(row.url());
-    std::optional<CacheInfo> info = row.decode_info();
+    std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
     if (!url || !info) continue;
-    std::optional<ResponseHead> head = row.decode_head(*url);
+    std::optional<ResponseHead> head = row.decode_head(*url, bodies.at_rest());
     bool const matches = head && policy::NoVarySearch(head->headers()).equivalent(*url, query.url()) &&
                          query.matches(head->headers(), *info);
     if (matches) best.emplace(heads, row, std::move(*head), std::move(*info));
@@ -150,12 +162,11 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
 }  // namespace
 
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies) {
-  Seal const& seal = bodies.seal();
   Found found;
   for (;;) {
     found.lookup = Lookup();
-    std::optional<Candidate> best = newest_match(handle, query, seal, found);
-    if (!best) best = newest_equivalent(handle, query, seal, found);
+    std::optional<Candidate> best = newest_match(handle, query, bodies, found);
+    if (!best) best = newest_equivalent(handle, query, bodies, found);
     if (!best) return found;
     Verdict const verdict = best->read(handle, bodies);
     if (verdict == Verdict::good) {
@@ -190,8 +201,8 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
       select.bind(1, id).bind_text(2, query.key());
       if (!select.step()) continue;
       ResponseRow const row(select);
-      std::optional<CacheInfo> info = row.decode_info();
-      std::optional<ResponseHead> head = row.decode_head(query.url());
+      std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
+      std::optional<ResponseHead> head = row.decode_head(query.url(), bodies.at_rest());
       damaged = judge_head(select, row, query, seal) != Verdict::good || !info || !head;
       if (!damaged) {
         Candidate candidate(select, row, std::move(*head), std::move(*info));
@@ -207,8 +218,8 @@ RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies
       bodies_(bodies),
       key_(create_key(response.url())),
       variant_(create_variant(response)),
-      headers_(format_headers(response.headers())),
-      vary_headers_(format_headers(response.vary_headers())),
+      headers_(ResponseRow::encode_fields(bodies.at_rest(), response.headers())),
+      vary_headers_(ResponseRow::encode_fields(bodies.at_rest(), response.vary_headers())),
       parts_(format_parts(response.parts())),
       search_(SearchKey::of(response.url(), response.headers())) {
   if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
@@ -218,6 +229,21 @@ RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies
 std::size_t RowToStore::size() const noexcept {
   return response_.url().str().size() + response_.reason().size() + headers_.size() + vary_headers_.size() +
          parts_.size() + (large_ ? 0 : text()->size());
+}
+
+// What is compressed already costs time and saves nothing.
+bool RowToStore::is_compressible() const {
+  auto const coding = response_.headers().find(http::field::content_encoding);
+  if (coding != response_.headers().end() && !boost::beast::iequals(coding->value(), "identity"))
+    return false;
+  std::string_view const type = response_.headers()[http::field::content_type];
+  auto const is = [&](std::string_view prefix) {
+    return boost::beast::iequals(type.substr(0, prefix.size()), prefix);
+  };
+  bool const is_text = is("image/svg") || is("image/bmp") || is("audio/midi");
+  bool const is_dense = is("image/") || is("audio/") || is("video/") || is("font/woff") ||
+                        is("application/zip") || is("application/gzip") || is("application/zstd");
+  return is_text || !is_dense;
 }
 
 std::string RowToStore::body_checksum() const {
@@ -246,10 +272,11 @@ void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
   std::string const checksum = bind(insert, body_checksum);
   insert.bind_text(21, checksum).bind_text(22, key_).bind_text(23, variant_);
   if (large_) {
-    insert.bind_blob(24, std::string_view("", 0)).bind(25, large_->id()).run();
+    insert.bind_blob(24, std::string_view("", 0)).bind(25, large_->id()).bind(26, as_it_came).run();
     bodies_.keep(handle, *large_);
   } else {
-    insert.bind_blob(24, *text()).bind_null(25).run();
+    AtRest::Coded const coded = bodies_.at_rest().encode("body", *text(), is_compressible());
+    insert.bind_blob(24, coded.bytes()).bind_null(25).bind(26, coded.coding()).run();
   }
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
   drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).run();
@@ -292,14 +319,14 @@ bool remove_with_aliases(sqlite::Handle& handle, Url const& url) {
   return removed > 0;
 }
 
-std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin,
-                            std::vector<std::string> const& groups) {
+std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
+                            AtRest const& at_rest) {
   std::vector<std::int64_t> rows;
   {
     sqlite::Statement grouped = handle.statement(sql::grouped);
     grouped.bind_text(1, origin.origin());
     while (grouped.step()) {
-      std::optional<http::fields> const headers = parse_headers(grouped.bytes(1));
+      std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, grouped.bytes(1));
       // What can't be read might have named one.
       if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
     }

@@ -53,6 +53,7 @@ class RowToStore {
  private:
   // Null in place of a body in pieces.
   std::string const* text() const noexcept { return response_.body().text().get(); }
+  bool is_compressible() const;
   std::string body_checksum() const;
   // Binds the parameters 1 to 20. Returns the checksum, which is the next one: bound text is not copied.
   std::string bind(sqlite::Statement& statement, std::string const& body_checksum) const;
@@ -67,8 +68,8 @@ class RowToStore {
 
 void store_alias(sqlite::Handle& handle, Url const& from, Url const& to);
 bool remove_with_aliases(sqlite::Handle& handle, Url const& url);
-std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin,
-                            std::vector<std::string> const& groups);
+std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
+                            AtRest const& at_rest);
 bool has_url(sqlite::Handle& handle, Url const& url);
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
 void clear_responses(sqlite::Handle& handle);

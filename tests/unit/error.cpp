@@ -6,7 +6,7 @@ using namespace beast_cache;
 
 TEST_CASE("every error code has a message of its own") {
   std::vector<std::string> seen;
-  for (int i = 1; i <= static_cast<int>(cache_errc::changed); ++i)
+  for (int i = 1; i <= static_cast<int>(cache_errc::wrong_key); ++i)
     seen.push_back(error_code(static_cast<cache_errc>(i)).message());
   for (int i = 1; i <= static_cast<int>(http_errc::tls_client_certificate); ++i)
     seen.push_back(error_code(static_cast<http_errc>(i)).message());

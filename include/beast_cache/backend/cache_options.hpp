@@ -143,6 +143,24 @@ class CacheOptions {
     max_entries_ = count;
     return *this;
   }
+  /// Whether a `SQLiteBackend` compresses bodies in its file: with zstd where that is built in, else with
+  /// zlib; each that saves an eighth, and not those whose fields say that they are compressed already. It
+  /// takes the time of the file's threads. What is in the file can be read either way. Default: false.
+  CacheOptions& compress(bool on) {
+    compress_ = on;
+    return *this;
+  }
+  /// A key with which a `SQLiteBackend` encrypts bodies and header fields in its file (AES-256-GCM) and,
+  /// unless `SQLiteOptions::secret_key` is given, signs the rows. URLs, methods, status codes, sizes and
+  /// times stay readable. A file has been made with a key, or without; used with another it fails every
+  /// operation with `cache_errc::wrong_key`. The key is kept in memory, not in the file: without it what is
+  /// stored is lost. Default: none. @param key 32 random bytes. Errors: `std::invalid_argument` for any other
+  /// length.
+  CacheOptions& encryption_key(std::string key) {
+    if (key.size() != 32) throw std::invalid_argument("CacheOptions::encryption_key: must be 32 bytes");
+    encryption_key_ = std::move(key);
+    return *this;
+  }
   /// How long a request for what another one is fetching already waits for that one's answer, to be served
   /// from the cache; after that it asks the origin itself, as it does when the answer turns out to be one
   /// that can't be stored. A year at most. Default: 5 s. 0: it does not wait.
@@ -210,6 +228,8 @@ class CacheOptions {
     return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_);
   }
   std::uint64_t max_bytes() const noexcept { return max_bytes_; }
+  bool compress() const noexcept { return compress_; }
+  std::string const& encryption_key() const noexcept { return encryption_key_; }
   std::chrono::milliseconds collapse_wait() const noexcept { return collapse_wait_; }
   std::uint64_t max_entries() const noexcept { return max_entries_; }
   std::string const& salt() const noexcept { return salt_; }
@@ -250,6 +270,8 @@ class CacheOptions {
   std::uint64_t max_body_bytes_ = 16u << 20;
   std::uint64_t max_bytes_ = 0;
   std::uint64_t max_entries_ = 0;
+  bool compress_ = false;
+  std::string encryption_key_;
   std::chrono::milliseconds collapse_wait_ = std::chrono::seconds(5);
   std::string salt_ = "beast_cache";
   std::shared_ptr<Clock const> clock_ = system_clock();

@@ -176,7 +176,9 @@ asio::awaitable<bool> Database::is_prepared(std::shared_ptr<Schema> schema) {
   if (!writer_ || readers_.empty() || !file_->identity()) co_return false;
   auto look = [this, schema](Handle& handle) {
     std::uint64_t const generation = file_->generation.load();
-    return find_version(handle, *schema) == schema->version() ? generation : 0;
+    if (find_version(handle, *schema) != schema->version()) return std::uint64_t{0};
+    schema->check(handle);
+    return generation;
   };
   std::uint64_t generation = 0;
   try {
@@ -201,7 +203,10 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
     auto const version = [&] { return find_version(handle, *schema); };
     if (schema->is_counted()) file_->count_rows_of(schema->name());
     int found = version();
-    if (found == schema->version()) return generation;
+    if (found == schema->version()) {
+      schema->check(handle);
+      return generation;
+    }
     if (options().read_only() && found < schema->version()) {
       throw Error(cache_errc::readonly, handle.file() + ": has no table " + schema->name() +
                                             " of this version; open it for writing once");
@@ -228,6 +233,7 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
     if (found > schema->version()) {
       throw Error(cache_errc::schema_newer, handle.file() + ": table " + schema->name());
     }
+    schema->check(handle);
     return generation;
   };
   Mode const mode = options().read_only() ? Mode::read_autocommit : Mode::write_autocommit;

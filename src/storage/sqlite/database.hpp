@@ -47,6 +47,8 @@ class Schema {
   virtual bool is_counted() const noexcept { return false; }
   // Brings the tables of an older version up to date. Throws for what it does not know.
   virtual void migrate(Handle& handle, int from) const;
+  // Looks at tables of this version before they are used. Throws when they may not be.
+  virtual void check(Handle&) const {}
 
   std::string const& name() const noexcept { return name_; }
   std::string const& kind() const noexcept { return kind_; }

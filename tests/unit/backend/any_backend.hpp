@@ -14,7 +14,8 @@ namespace backend_test {
 class AnyBackend {
  public:
   AnyBackend() {
-    name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite", "sqlite in memory");
+    name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite", "sqlite in memory",
+                     "compressed and encrypted");
     if (name_ == "memory") {
       backend_ = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
                                                 std::make_shared<MemoryCache<std::string>>());
@@ -22,6 +23,9 @@ class AnyBackend {
       backend_ = std::make_shared<CacheBackend>(
           std::make_shared<SQLitePickleCache<CachedResponse>>(dir_ / "cache", "responses"),
           std::make_shared<SQLiteCache>(dir_ / "cache", "redirects"));
+    } else if (name_ == "compressed and encrypted") {
+      backend_ = std::make_shared<SQLiteBackend>(
+          dir_ / "cache", CacheOptions().compress(true).encryption_key(std::string(32, 'k')));
     } else {
       backend_ = std::make_shared<SQLiteBackend>(name_ == "sqlite" ? dir_ / "cache" : ":memory:");
     }

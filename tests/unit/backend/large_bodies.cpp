@@ -138,7 +138,7 @@ TEST_CASE("What a killed process was writing goes after ten minutes, and not bef
   world.touch();
   std::string const now = std::to_string(world.clock->now().time_since_epoch().count());
   world.ask("INSERT INTO responses_bodies VALUES(7, 'token', 0, " + now +
-            "); INSERT INTO responses_chunks VALUES((7 << 24) + 1, 'x', 'data')");
+            "); INSERT INTO responses_chunks VALUES((7 << 24) + 1, 'x', 'data', 0)");
   world.clock->advance(std::chrono::minutes(10));
   world.touch();
   CHECK(world.pieces() == "1");
@@ -313,7 +313,8 @@ TEST_CASE("A file of the second version takes bodies in pieces") {
   world.ask(
       "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TRIGGER responses_body_left; DROP INDEX "
       "responses_body_id; DROP TABLE responses_bodies;"
-      "DROP TABLE responses_chunks; ALTER TABLE responses DROP COLUMN body_id;"
+      "DROP TABLE responses_chunks; DROP TABLE responses_secret; ALTER TABLE responses DROP COLUMN body_id;"
+      "ALTER TABLE responses DROP COLUMN coding;"
       "UPDATE beast_cache_tables SET version = 2 WHERE name = 'responses'");
   world.open();
   CHECK(*world.find("http://example.org/touch")->body().text() == "x");

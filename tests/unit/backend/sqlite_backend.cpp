@@ -163,7 +163,7 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
   CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
-        "responses|http responses|3\n");
+        "responses|http responses|4\n");
   CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("A change to any column of a row makes it a miss, and the row goes") {
       "expires_at = NULL", "expires_override = 0", "expires_fallback = 1", "size = 5", "body = x'626f6479ff'",
       "body = x''", "body = 'bodx'", "body_checksum = '00000000'", "checksum = '00000000'",
       "checksum = x'00'", "checksum = ''", "parts = '0-3/4'", "parts = 'x'", "status = 'abc'", "headers = 7",
-      "body = 7");
+      "body = 7", "coding = 1", "coding = 2", "coding = 4", "coding = 8", "coding = -1");
   CAPTURE(change);
   TempDir dir;
   auto const watcher = std::make_shared<Watcher>();
@@ -351,7 +351,7 @@ TEST_CASE("100 000 expired responses go in one indexed statement, whatever is in
       "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
       "INSERT INTO responses SELECT NULL, printf('%064x', i), 'not a variant', 'not a URL', '', 0, '', 0, "
       "'no header', "
-      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, x'ff', NULL FROM n; COMMIT");
+      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, x'ff', NULL, 0 FROM n; COMMIT");
   CHECK(run(backend.remove_expired(at(0))) == 100'000);
   CHECK(file("SELECT count(*) FROM responses") == "1");
   CHECK(find(backend) == "body");
@@ -431,7 +431,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
     run(backend.close());
   }
   SECTION("of the tables") {
-    execute(path, "UPDATE beast_cache_tables SET version = 4");
+    execute(path, "UPDATE beast_cache_tables SET version = 5");
   }
   SECTION("of the file") {
     execute(path, "PRAGMA user_version = 1000");

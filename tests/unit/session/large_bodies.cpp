@@ -25,7 +25,13 @@ Fields range(std::string spec) {
 class FileWorld : public World {
  public:
   explicit FileWorld(FakeClient::Answer answer, CacheOptions options = CacheOptions())
-      : World(std::move(answer), options) {
+      : World(std::move(answer)) {
+    backend = std::make_shared<SQLiteBackend>(dir_.file("cache"), options.clock(clock).observer(events));
+    session = CachedSession(io.get_executor(), client, backend);
+  }
+  // As another program would.
+  void reopen(CacheOptions options) {
+    close_file();
     backend = std::make_shared<SQLiteBackend>(dir_.file("cache"), options.clock(clock).observer(events));
     session = CachedSession(io.get_executor(), client, backend);
   }
@@ -82,6 +88,42 @@ TEST_CASE("parts of a large stored body are served out of it") {
     CHECK(same);
   }
   CHECK(world.asked() == 1);
+}
+
+TEST_CASE("coded bodies are served as they came, whole, in parts and once the origin says they are current") {
+  RangeOrigin origin;
+  origin.body = pattern(GENERATE(as<std::size_t>(), 5000, large));
+  auto const options = CacheOptions().compress(true).encryption_key(std::string(32, 'k'));
+  FileWorld world(std::cref(origin), options);
+  ask(world);
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto const hit = ask(world);
+    CHECK(hit.from_cache());
+    CHECK((hit.body() == origin.body));
+    CHECK(ask(world, range("1000-1999")).body() == origin.body.substr(1000, 1000));
+    CHECK(world.asked() == 1 + i);
+    world.clock->advance(61s);
+    CHECK((ask(world).body() == origin.body));
+    CHECK(world.asked() == 2 + i);
+  }
+}
+
+TEST_CASE(
+    "a wrong encryption key fails the request: it is no fault of the cache's that could be lived with") {
+  RangeOrigin origin;
+  origin.body = "body";
+  FileWorld world(std::cref(origin), CacheOptions().encryption_key(std::string(32, 'a')));
+  ask(world);
+  world.reopen(CacheOptions().encryption_key(std::string(32, 'b')));
+  try {
+    ask(world);
+    FAIL("answered");
+  } catch (Error const& error) {
+    CHECK(error.code() == cache_errc::wrong_key);
+  }
+  CHECK(world.asked() == 1);
+  world.reopen(CacheOptions().encryption_key(std::string(32, 'a')));
+  CHECK(ask(world).from_cache());
 }
 
 TEST_CASE("a large stored body that the origin says is current is served, and freshened") {

@@ -22,7 +22,8 @@ inline namespace v1 {
 namespace detail {
 
 /// Runs one operation of the cache so that its fault does not become the request's: reported to the observer,
-/// and rethrown only when the user asked for that or when the request was cancelled.
+/// and rethrown only when the user asked for that, when the request was cancelled, and when the key is wrong,
+/// which is the program's fault.
 class CacheGuard {
  public:
   /// All of them have to outlive the operation.
@@ -67,7 +68,7 @@ class CacheGuard {
     try {
       throw;
     } catch (boost::system::system_error const& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (e.code() == asio::error::operation_aborted || e.code() == cache_errc::wrong_key) throw;
     } catch (...) {  // a user's own backend may throw what it likes
     }
     if (!options_->observer()) return;
