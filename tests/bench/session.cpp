@@ -51,10 +51,16 @@ void add_small(Suite& suite, WebServer& server) {
 
 void add_large(Suite& suite, WebServer& server, std::string const& directory) {
   Arguments const hundred = asking(server, 100 * KiB).with("warm-up", 200);
+  Arguments const hundreds = hundred.with("in-flight", 64);
   Case medium;
-  medium.contestants = {{"100 KiB", "ours-fetch", hundred}, {"Beast 100 KiB", "beast-fetch", hundred}};
-  medium.rows = {ratio("100 KiB GET / bare Beast with a default flat_buffer", "100 KiB", "Beast 100 KiB",
-                       Goal::at_least(4))};
+  medium.contestants = {{"100 KiB one at a time", "ours-fetch", hundred},
+                        {"Beast 100 KiB one at a time", "beast-fetch", hundred},
+                        {"100 KiB 64 in flight", "ours-fetch", hundreds},
+                        {"Beast 100 KiB 64 in flight", "beast-fetch", hundreds}};
+  medium.rows = {ratio("100 KiB GET one at a time / bare Beast with a default flat_buffer",
+                       "100 KiB one at a time", "Beast 100 KiB one at a time", Goal::at_least(4)),
+                 ratio("100 KiB GET 64 in flight / bare Beast with a default flat_buffer",
+                       "100 KiB 64 in flight", "Beast 100 KiB 64 in flight", Goal::at_least(4))};
   Arguments const huge = asking(server, GiB).with("file", directory + "/saved");
   Case streamed;
   streamed.most_rounds = 5;

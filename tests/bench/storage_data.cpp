@@ -19,15 +19,6 @@ namespace {
 constexpr char const* mirrored[] = {"cache_size",      "mmap_size",   "secure_delete",
                                     "cell_size_check", "synchronous", "journal_size_limit"};
 
-std::string pragmas(beast_cache::SQLiteConnection& connection) {
-  std::string out;
-  for (char const* const name : mirrored) {
-    std::string const pragma = std::string("PRAGMA ") + name;
-    out += pragma + "=" + std::to_string(connection.query_integer(pragma)) + ";";
-  }
-  return out;
-}
-
 asio::awaitable<void> fill_cache(SQLiteCache* cache, std::size_t entries, std::size_t value_size,
                                  std::string* reader, std::string* writer) {
   Keys keys(entries, 7);
@@ -75,6 +66,15 @@ Values::Values(std::size_t size)
 
 void check(bool good) {
   if (!good) throw std::runtime_error("an entry is missing, or not what was written");
+}
+
+std::string pragmas(beast_cache::SQLiteConnection& connection) {
+  std::string out;
+  for (char const* const name : mirrored) {
+    std::string const pragma = std::string("PRAGMA ") + name;
+    out += pragma + "=" + std::to_string(connection.query_integer(pragma)) + ";";
+  }
+  return out;
 }
 
 void copy_file(std::string const& from, std::string const& to) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "beast_cache/storage/sqlite_connection.hpp"
 #include "support/suite.hpp"
 
 namespace bench {
@@ -61,6 +62,9 @@ class Files {
   std::string path(std::size_t entries, std::size_t value_size) const;
   std::string directory_;
 };
+
+/// The PRAGMAs of a handle of the library's, for the raw side.
+std::string pragmas(beast_cache::SQLiteConnection& connection);
 
 /// A copy of a database file at rest, written through to the disk: the measured part does not pay for it.
 void copy_file(std::string const& from, std::string const& to);

@@ -74,8 +74,11 @@ WebServer::~WebServer() {
 }
 
 std::string WebServer::url(std::size_t size, bool cacheable) {
-  std::string const target = (cacheable ? "/cacheable/" : "/") + std::to_string(size);
-  std::string const path = directory_ + target;
+  return "http://127.0.0.1:" + std::to_string(port_) + file(size, cacheable).substr(directory_.size());
+}
+
+std::string WebServer::file(std::size_t size, bool cacheable) {
+  std::string const path = directory_ + (cacheable ? "/cacheable/" : "/") + std::to_string(size);
   if (!std::filesystem::exists(path)) {
     std::string block(std::size_t{1} << 16, '\0');
     for (std::size_t i = 0; i < block.size(); ++i) block[i] = static_cast<char>(i * 2654435761u >> 13);
@@ -86,7 +89,7 @@ std::string WebServer::url(std::size_t size, bool cacheable) {
       left -= step;
     }
   }
-  return "http://127.0.0.1:" + std::to_string(port_) + target;
+  return path;
 }
 
 }  // namespace bench

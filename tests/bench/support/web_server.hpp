@@ -19,6 +19,8 @@ class WebServer {
 
   /// A file of so many bytes, made at once; with `Cache-Control: max-age=3600` where \p cacheable.
   std::string url(std::size_t size, bool cacheable = false);
+  /// The path of that file.
+  std::string file(std::size_t size, bool cacheable = false);
   std::uint16_t port() const noexcept { return port_; }
 
  private:
