@@ -18,9 +18,12 @@ constexpr std::string_view line_end = "\r\n";
 constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max() - 2;
 
 // RFC 9110 section 5.5: CR, LF and NUL are never part of a value; RFC 9110 section 5.1: a name is a token.
+bool is_trimmed(std::string_view value) noexcept {
+  return value.size() == policy::detail::trim(value).size() && value.size() <= most;
+}
 bool is_value(std::string_view value) noexcept {
   if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return false;
-  return value == policy::detail::trim(value) && value.size() <= most;
+  return is_trimmed(value);
 }
 bool is_name(std::string_view name) noexcept {
   return policy::detail::is_token(name) && name.size() <= most;
@@ -43,21 +46,46 @@ std::string format_headers(http::fields const& fields) {
   return text;
 }
 
-std::optional<http::fields> parse_headers(std::string_view text) {
+// What is_value looks for in each of them, of all lines at once.
+static bool has_stray_control(std::string_view text) noexcept {
+  if (text.find('\0') != std::string_view::npos) return true;
+  for (std::size_t at = text.find('\r'); at != std::string_view::npos; at = text.find('\r', at + 1)) {
+    if (at + 1 == text.size() || text[at + 1] != '\n') return true;
+  }
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
+// Those for which `wants(name)`.
+template <class Wants>
+static std::optional<http::fields> parse_some(std::string_view text, Wants wants) {
+  if (has_stray_control(text)) return std::nullopt;
   std::optional<http::fields> fields(std::in_place);
   while (!text.empty()) {
     auto const end = text.find(line_end);
     if (end == std::string_view::npos) return std::nullopt;
     std::string_view const line = text.substr(0, end);
+    text.remove_prefix(end + line_end.size());
     auto const colon = line.find(separator);
     if (colon == std::string_view::npos) return std::nullopt;
     std::string_view const name = line.substr(0, colon);
+    if (!wants(name)) continue;
     std::string_view const value = line.substr(colon + separator.size());
-    if (!is_name(name) || !is_value(value)) return std::nullopt;
+    if (!is_name(name) || !is_trimmed(value)) return std::nullopt;
     fields->insert(http::string_to_field(name), name, value);
-    text.remove_prefix(end + line_end.size());
   }
   return fields;
+}
+
+std::optional<http::fields> parse_headers(std::string_view text) {
+  return parse_some(text, [](std::string_view) { return true; });
+}
+
+std::optional<http::fields> parse_headers_named(std::string_view text, http::field field) {
+  std::string_view const wanted = http::to_string(field);
+  return parse_some(text, [&](std::string_view name) { return boost::beast::iequals(name, wanted); });
 }
 
 std::string format_parts(policy::ByteParts const& parts) {

@@ -1,5 +1,7 @@
 #include "backend/response_row.hpp"
 
+#include <algorithm>
+
 #include "backend/digest.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
 
@@ -111,6 +113,39 @@ ResponseRow::ResponseRow(sqlite::Statement const& statement)
       override_(column(statement, 13)),
       fallback_(column(statement, 14)) {}
 
+ResponseRow ResponseRow::keep() const {
+  ResponseRow row(*this);
+  std::string_view* const texts[] = {&row.url_,          &row.method_,    &row.reason_,        &row.headers_,
+                                     &row.vary_headers_, &row.principal_, &row.body_checksum_, &row.parts_};
+  std::size_t size = 0;
+  for (auto const* text : texts) size += text->size();
+  row.own_ = std::shared_ptr<char[]>(new char[size + 1]);
+  char* to = row.own_.get();
+  for (auto* text : texts) {
+    char* const end = std::copy(text->begin(), text->end(), to);
+    *text = std::string_view(to, text->size());
+    to = end;
+  }
+  return row;
+}
+
+std::optional<bool> ResponseRow::matches(LookupQuery const& query, AtRest const& at_rest) const {
+  std::optional<http::fields> headers;
+  // All that a match looks at is which request fields the response names.
+  if (at_rest.encrypts()) {
+    headers = decode_fields(at_rest, headers_);
+  } else {
+    headers = parse_headers_named(headers_, http::field::vary);
+  }
+  std::optional<http::fields> vary = decode_fields(at_rest, vary_headers_);
+  if (!headers || !vary) return std::nullopt;
+  CacheInfo info;
+  info.set_method(http::string_to_verb(method_))
+      .set_principal(std::string(principal_))
+      .set_vary_headers(std::move(*vary));
+  return query.matches(*headers, info);
+}
+
 void ResponseRow::bind(sqlite::Statement& statement) const {
   statement.bind_text(1, url_).bind_text(2, method_).bind(3, status_).bind_text(4, reason_).bind(5, version_);
   statement.bind_text(6, headers_).bind_text(7, vary_headers_).bind_text(8, principal_);
@@ -147,19 +182,15 @@ std::optional<http::fields> ResponseRow::decode_fields(AtRest const& at_rest, st
   return parse_headers(*text);
 }
 
-std::optional<ResponseHead> ResponseRow::decode_head(Url const& url, AtRest const& at_rest) const {
+std::optional<CachedHead> ResponseRow::decode(Url const& url, AtRest const& at_rest) const {
   std::optional<http::fields> headers = decode_fields(at_rest, headers_);
-  if (!headers) return std::nullopt;
-  return std::optional<ResponseHead>(std::in_place, url, static_cast<unsigned>(status_), std::string(reason_),
-                                     std::move(*headers), static_cast<unsigned>(version_));
-}
-
-std::optional<CacheInfo> ResponseRow::decode_info(AtRest const& at_rest) const {
   std::optional<http::fields> vary = decode_fields(at_rest, vary_headers_);
   std::optional<policy::ByteParts> parts = parse_parts(parts_);
-  if (!vary || !parts) return std::nullopt;
-  std::optional<CacheInfo> info(std::in_place);
-  info->set_method(http::string_to_verb(method_))
+  if (!headers || !vary || !parts) return std::nullopt;
+  ResponseHead head(url, static_cast<unsigned>(status_), std::string(reason_), std::move(*headers),
+                    static_cast<unsigned>(version_));
+  CacheInfo info;
+  info.set_method(http::string_to_verb(method_))
       .set_principal(std::string(principal_))
       .set_vary_headers(std::move(*vary))
       .set_times(to_time(request_time_), to_time(response_time_))
@@ -167,7 +198,7 @@ std::optional<CacheInfo> ResponseRow::decode_info(AtRest const& at_rest) const {
       .set_expires(to_time(expires_at_))
       .set_overrides(to_time(override_), to_time(fallback_))
       .set_parts(std::move(*parts));
-  return info;
+  return std::optional<CachedHead>(std::in_place, std::move(head), std::move(info));
 }
 
 }  // namespace detail

@@ -2,11 +2,13 @@
 // One row of the table `responses`: bound to a statement, read from one, sealed and verified.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "backend/at_rest.hpp"
+#include "beast_cache/backend/cache_backend.hpp"
 #include "beast_cache/backend/stored_response.hpp"
 #include "storage/envelope.hpp"
 #include "storage/sqlite/handle.hpp"
@@ -38,7 +40,7 @@ class Seal {
 };
 
 // The columns but id, key, variant, checksum, body and those that are made of the headers. Views: into a
-// response and its texts, or into a statement's row, until its next step.
+// response and its texts, or into a statement's row, until its next step; or with `keep` into its own copy.
 class ResponseRow {
  public:
   ResponseRow() = default;
@@ -48,12 +50,19 @@ class ResponseRow {
               std::string_view body_checksum, std::string_view parts);
 
   // The row that `sql::heads` yields.
-  static constexpr int id_column = 0, checksum_column = 18, body_id_column = 19;
+  static constexpr int id_column = 0, checksum_column = 18, body_id_column = 19, coding_column = 20,
+                       body_column = 21;
   explicit ResponseRow(sqlite::Statement const& statement);
 
   // Header fields as they are stored. Throws Error(bad_value) for what can't be.
   static std::string encode_fields(AtRest const& at_rest, http::fields const& fields);
   static std::optional<http::fields> decode_fields(AtRest const& at_rest, std::string_view stored);
+
+  // Makes one that outlives what this one views.
+  ResponseRow keep() const;
+
+  // Whether it answers a query, without decoding more than that takes; nothing when it can't be decoded.
+  std::optional<bool> matches(LookupQuery const& query, AtRest const& at_rest) const;
 
   // Binds the parameters 1 to 17.
   void bind(sqlite::Statement& statement) const;
@@ -68,11 +77,11 @@ class ResponseRow {
   std::string_view body_checksum() const noexcept { return body_checksum_; }
   std::int64_t size() const noexcept { return size_; }
 
-  // Head and notes; nothing when the header fields are not what was written.
-  std::optional<ResponseHead> decode_head(Url const& url, AtRest const& at_rest) const;
-  std::optional<CacheInfo> decode_info(AtRest const& at_rest) const;
+  // Nothing when the header fields are not what was written.
+  std::optional<CachedHead> decode(Url const& url, AtRest const& at_rest) const;
 
  private:
+  std::shared_ptr<char[]> own_;
   std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_;
   std::int64_t status_ = 0, version_ = 0, request_time_ = 0, response_time_ = 0, size_ = 0;
   std::optional<std::int64_t> created_at_, expires_at_, override_, fallback_;

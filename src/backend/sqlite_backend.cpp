@@ -215,11 +215,21 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   std::shared_ptr<LargeBodies> const bodies = impl->bodies();
   auto job = [&](Handle& handle) { return detail::find_response(handle, query, *bodies); };
   Found found = co_await bodies->read(job);
+  if (found.selected) {
+    std::int64_t const row = found.selected->id();
+    std::optional<StoredResponse> response = std::move(*found.selected).decode(query, bodies->at_rest());
+    if (response) {
+      found.lookup.select(std::move(*response));
+      if (impl->bounds().any()) impl->recent().note(row);
+    } else {
+      found.damaged.push_back(row);
+      found.rejected.push_back(row);
+    }
+  }
   if (!found.damaged.empty()) {
     report_damage(observer.get(), impl->path(), query);
     co_await Impl::discard(bodies, query, found.damaged);
   }
-  if (found.lookup.selected() && impl->bounds().any()) impl->recent().note(found.selected);
   if (!found.lookup.selected() && found.rejected.size() > found.damaged.size())
     throw Error(cache_errc::bad_signature, impl->path() + ": the response stored for " + query.url().str());
   co_return std::move(found.lookup);

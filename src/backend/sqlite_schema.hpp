@@ -65,7 +65,7 @@ class ResponseSchema final : public sqlite::Schema {
 namespace sql {
 
 // The order of the columns is that of ResponseRow's bind and read functions. The body comes last: what is in
-// front of it can be read without its pages.
+// front of it can be read without its pages. A small one is read with its head.
 inline constexpr char create[] =
     "CREATE TABLE responses("
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL, variant TEXT NOT NULL, url TEXT NOT NULL, method TEXT NOT "
@@ -123,7 +123,8 @@ inline constexpr char foreign_tables[] =
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
   "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, parts, " \
-  "checksum, body_id FROM responses "
+  "checksum, body_id, CASE WHEN size <= 32768 THEN coding END, CASE WHEN size <= 32768 THEN body END FROM " \
+  "responses "
 inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "WHERE key = ?1";
 inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "WHERE search_key = ?1";
 inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key = ?2";

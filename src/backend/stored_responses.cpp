@@ -20,58 +20,60 @@ using Verdict = Seal::Verdict;
 // The best row so far.
 class Candidate {
  public:
-  Candidate(sqlite::Statement const& select, ResponseRow const& row, ResponseHead head, CacheInfo info)
+  Candidate(sqlite::Statement const& select, ResponseRow const& row)
       : id_(select.integer(ResponseRow::id_column)),
-        response_time_(row.response_time()),
         body_id_(select.integer(ResponseRow::body_id_column)),
-        size_(row.size()),
-        body_checksum_(row.body_checksum()),
-        head_(std::move(head)),
-        info_(std::move(info)) {}
+        row_(row.keep()) {
+    if (select.is_null(ResponseRow::body_column)) return;
+    coding_ = select.integer(ResponseRow::coding_column);
+    stored_ = std::make_shared<std::string>(select.bytes(ResponseRow::body_column));
+  }
 
   std::int64_t id() const noexcept { return id_; }
   bool is_older_than(std::int64_t response_time, std::int64_t id) const noexcept {
-    return response_time_ != response_time ? response_time_ < response_time : id_ < id;
+    return row_.response_time() != response_time ? row_.response_time() < response_time : id_ < id;
   }
 
   // Of the body. That of one in pieces is judged as they are read.
   Verdict read(sqlite::Handle& handle, LargeBodies& bodies) {
-    std::string_view const token = LargeBodies::token_of(body_checksum_);
+    std::string_view const token = LargeBodies::token_of(row_.body_checksum());
     if (!token.empty()) {
-      std::shared_ptr<LargeBody const> large =
-          bodies.find(handle, body_id_, token, static_cast<std::uint64_t>(size_));
+      std::shared_ptr<LargeBody const> large = bodies.find(handle, body_id_, token, size());
       if (!large) return Verdict::damaged;
       body_ = StoredBody(std::move(large));
       return Verdict::good;
     }
-    sqlite::Statement select = handle.statement(sql::body);
-    select.bind(1, id_);
-    std::shared_ptr<std::string const> text;
-    if (select.step()) text = decode(bodies.at_rest(), select.bytes(0), select.integer(1));
+    if (!stored_) load(handle);
+    std::shared_ptr<std::string const> const text = decode(bodies.at_rest());
     Seal const& seal = bodies.seal();
-    Verdict const verdict = text ? seal.judge(body_checksum_, seal.of_body(*text)) : Verdict::damaged;
-    if (verdict == Verdict::good) body_ = StoredBody(std::move(text));
+    Verdict const verdict = text ? seal.judge(row_.body_checksum(), seal.of_body(*text)) : Verdict::damaged;
+    if (verdict == Verdict::good) body_ = StoredBody(text);
     return verdict;
   }
-  StoredResponse complete() && {
-    return StoredResponse(CachedHead(std::move(head_), std::move(info_)), std::move(body_));
-  }
+  FoundRow complete() && { return FoundRow(id_, std::move(row_), std::move(body_)); }
 
  private:
+  // One that was too large to be read with its head.
+  void load(sqlite::Handle& handle) {
+    sqlite::Statement select = handle.statement(sql::body);
+    select.bind(1, id_);
+    if (!select.step()) return;
+    coding_ = select.integer(1);
+    stored_ = std::make_shared<std::string>(select.bytes(0));
+  }
   // Null when it can't be what was stored.
-  std::shared_ptr<std::string const> decode(AtRest const& at_rest, std::string_view stored,
-                                            std::int64_t coding) const {
-    if (coding == as_it_came) return std::make_shared<std::string const>(stored);
-    std::optional<std::string> text =
-        at_rest.decode("body", coding, stored, static_cast<std::uint64_t>(size_));
-    if (!text) return nullptr;
-    return std::make_shared<std::string const>(std::move(*text));
+  std::shared_ptr<std::string const> decode(AtRest const& at_rest) const {
+    if (!stored_ || coding_ == as_it_came) return stored_;
+    std::optional<std::string> text = at_rest.decode("body", coding_, *stored_, size());
+    return text ? std::make_shared<std::string const>(std::move(*text)) : nullptr;
   }
 
-  std::int64_t id_, response_time_, body_id_, size_;
-  std::string body_checksum_;
-  ResponseHead head_;
-  CacheInfo info_;
+  std::uint64_t size() const noexcept { return static_cast<std::uint64_t>(row_.size()); }
+
+  std::int64_t id_, body_id_;
+  ResponseRow row_;
+  std::int64_t coding_ = as_it_came;
+  std::shared_ptr<std::string const> stored_;  // the body as it lies in the row
   StoredBody body_;
 };
 
@@ -109,16 +111,18 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
       continue;
     }
     if (best && !best->is_older_than(row.response_time(), id)) continue;
-    std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
-    std::optional<ResponseHead> head = row.decode_head(query.url(), bodies.at_rest());
-    if (!info || !head) {
+    std::optional<bool> const matches = row.matches(query, bodies.at_rest());
+    if (matches == true) {
+      best.emplace(heads, row);
+      continue;
+    }
+    std::optional<CachedHead> head;
+    if (matches) head = row.decode(query.url(), bodies.at_rest());
+    if (!head) {
       reject(found, id, Verdict::damaged);
-    } else if (query.matches(head->headers(), *info)) {
-      best.emplace(heads, row, std::move(*head), std::move(*info));
     } else {
       found.lookup.set_other_variants();
-      if (query.may_validate(*info))
-        found.lookup.add_candidate(CachedHead(std::move(*head), std::move(*info)));
+      if (query.may_validate(*head)) found.lookup.add_candidate(std::move(*head));
     }
   }
   return best;
@@ -149,17 +153,25 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
     if (best && !best->is_older_than(row.response_time(), id)) continue;
     if (judge_head(heads, row, sha256_hex(row.url()), seal) != Verdict::good) continue;
     std::optional<Url> const url = Url::parse(row.url());
-    std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
-    if (!url || !info) continue;
-    std::optional<ResponseHead> head = row.decode_head(*url, bodies.at_rest());
+    std::optional<CachedHead> head;
+    if (url) head = row.decode(*url, bodies.at_rest());
     bool const matches = head && policy::NoVarySearch(head->headers()).equivalent(*url, query.url()) &&
-                         query.matches(head->headers(), *info);
-    if (matches) best.emplace(heads, row, std::move(*head), std::move(*info));
+                         query.matches(head->headers(), *head);
+    if (matches) best.emplace(heads, row);
   }
   return best;
 }
 
 }  // namespace
+
+std::optional<StoredResponse> FoundRow::decode(LookupQuery const& query, AtRest const& at_rest) && {
+  bool const is_same = row_.url() == query.url().str();
+  std::optional<Url> const url = is_same ? query.url() : Url::parse(row_.url());
+  std::optional<CachedHead> head;
+  if (url) head = row_.decode(*url, at_rest);
+  if (!head) return std::nullopt;
+  return std::optional<StoredResponse>(std::in_place, std::move(*head), std::move(body_));
+}
 
 Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies) {
   Found found;
@@ -170,8 +182,7 @@ Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
     if (!best) return found;
     Verdict const verdict = best->read(handle, bodies);
     if (verdict == Verdict::good) {
-      found.selected = best->id();
-      found.lookup.select(std::move(*best).complete());
+      found.selected = std::move(*best).complete();
       return found;
     }
     reject(found, best->id(), verdict);
@@ -201,11 +212,10 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
       select.bind(1, id).bind_text(2, query.key());
       if (!select.step()) continue;
       ResponseRow const row(select);
-      std::optional<CacheInfo> info = row.decode_info(bodies.at_rest());
-      std::optional<ResponseHead> head = row.decode_head(query.url(), bodies.at_rest());
-      damaged = judge_head(select, row, query, seal) != Verdict::good || !info || !head;
+      damaged =
+          judge_head(select, row, query, seal) != Verdict::good || !row.decode(query.url(), bodies.at_rest());
       if (!damaged) {
-        Candidate candidate(select, row, std::move(*head), std::move(*info));
+        Candidate candidate(select, row);
         damaged = candidate.read(handle, bodies) != Verdict::good;
       }
     }

@@ -15,13 +15,30 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
+// A row that was found, with its body. It is decoded where it is used: what one thread allocates and another
+// frees costs both of them much.
+class FoundRow {
+ public:
+  FoundRow(std::int64_t id, ResponseRow row, StoredBody body)
+      : id_(id), row_(std::move(row)), body_(std::move(body)) {}
+
+  std::int64_t id() const noexcept { return id_; }
+  // Nothing when it can't be.
+  std::optional<StoredResponse> decode(LookupQuery const& query, AtRest const& at_rest) &&;
+
+ private:
+  std::int64_t id_;
+  ResponseRow row_;
+  StoredBody body_;
+};
+
 // The outcome of a look-up, and the rows that did not pass.
 class Found {
  public:
   Found() = default;
 
-  Lookup lookup;
-  std::int64_t selected = 0;           // the row of what was selected
+  Lookup lookup;  // without what was selected
+  std::optional<FoundRow> selected;
   std::vector<std::int64_t> rejected;  // in the way of this look-up
   std::vector<std::int64_t> damaged;   // of those, the ones to remove
 };

@@ -112,6 +112,37 @@ bool is_host_name(std::string_view name) noexcept {
   return label != 0;
 }
 
+bool is_ipv4(std::string_view host) noexcept {
+  return urls::parse_ipv4_address(urls::string_view(host.data(), host.size())).has_value();
+}
+
+/// Characters by themselves, so that a table tells: in a host's normal form, but for an IPv6 address; in a
+/// path or a query, but for escapes and the question mark.
+constexpr std::string_view punctuation = "-._~!$&'()*+,;=:@/";
+class Characters {
+ public:
+  constexpr explicit Characters(bool host) {
+    for (int c = 0; c < 128; ++c) {
+      auto const character = static_cast<char>(c);
+      bool const lower = is_alnum(character) && to_lower(character) == character;
+      set_[static_cast<std::size_t>(c)] =
+          host ? lower || c == '-' || c == '.' || c == '_'
+               : is_alnum(character) || punctuation.find(character) != std::string_view::npos;
+    }
+  }
+  constexpr bool has(char c) const noexcept { return set_[static_cast<unsigned char>(c)]; }
+
+ private:
+  bool set_[256] = {};
+};
+constexpr Characters host_characters(true), plain_characters(false);
+bool is_plain_host(char c) noexcept {
+  return host_characters.has(c);
+}
+bool is_plain(char c) noexcept {
+  return plain_characters.has(c);
+}
+
 /// The host in its normal form, or nothing when it is none.
 std::optional<std::string> normalise_host(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) {
@@ -123,7 +154,7 @@ std::optional<std::string> normalise_host(std::string_view host) {
     std::string out;
     return out.append(1, '[').append(to_std(address->to_buffer(buffer, sizeof buffer))).append(1, ']');
   }
-  if (urls::parse_ipv4_address(urls::string_view(host.data(), host.size()))) return std::string(host);
+  if (is_ipv4(host)) return std::string(host);
   std::string name(host);
   for (char& c : name) c = to_lower(c);
   if (!is_host_name(name) || ends_in_number(name)) return std::nullopt;
@@ -190,6 +221,46 @@ std::string quotable(std::string_view text) {
 
 }  // namespace
 
+/// What most URLs are: in their normal form, and without anything that needs a closer look. Nothing for every
+/// other.
+std::optional<Url> Url::parse_normal(std::string_view text) {
+  std::size_t const scheme_size = text.starts_with("https://") ? 5 : 4;
+  if (scheme_size == 4 && !text.starts_with("http://")) return std::nullopt;
+  std::size_t const begin = scheme_size + 3;
+  std::size_t at = begin;
+  while (at < text.size() && is_plain_host(text[at])) ++at;
+  std::string_view const host = text.substr(begin, at - begin);
+  if (!is_host_name(host) || (ends_in_number(host) && !is_ipv4(host))) return std::nullopt;
+  std::size_t const host_end = at;
+  unsigned const default_port = scheme_size == 5 ? 443 : 80;
+  unsigned port = default_port;
+  if (at < text.size() && text[at] == ':') {
+    std::size_t const digits = ++at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    if (at == digits || text[digits] == '0') return std::nullopt;
+    port = parse_port(text.substr(digits, at - digits), default_port);
+    if (port == 0 || port == default_port) return std::nullopt;
+  }
+  std::size_t const target = at;
+  if (at == text.size() || text[at] != '/') return std::nullopt;
+  char last = 'x';
+  for (; at < text.size() && text[at] != '?'; ++at) {
+    // An empty segment or one that begins with a dot may not be normal.
+    if (!is_plain(text[at]) || (last == '/' && (text[at] == '/' || text[at] == '.'))) return std::nullopt;
+    last = text[at];
+  }
+  for (; at < text.size(); ++at) {
+    if (!is_plain(text[at]) && text[at] != '?') return std::nullopt;
+  }
+  std::optional<Url> url(std::in_place);
+  url->text_ = text;
+  url->port_ = static_cast<std::uint16_t>(port);
+  url->scheme_size_ = static_cast<std::uint8_t>(scheme_size);
+  url->host_end_ = host_end;
+  url->target_ = target;
+  return url;
+}
+
 std::optional<Url> Url::parse_unix(std::string_view text) {
   std::string_view const rest = text.substr(unix_scheme.size());
   std::string_view const socket = rest.substr(0, rest.find_first_of("/?#"));
@@ -221,9 +292,11 @@ std::string Url::socket_path() const {
 }
 
 std::optional<Url> Url::parse(std::string_view text) {
-  if (text.size() <= max_url_size && names_unix_socket(text)) return parse_unix(text);
+  if (text.size() > max_url_size) return std::nullopt;
+  if (std::optional<Url> url = parse_normal(text)) return url;
+  if (names_unix_socket(text)) return parse_unix(text);
   std::size_t const colon = text.find("://");
-  if (text.size() > max_url_size || colon == std::string_view::npos) return std::nullopt;
+  if (colon == std::string_view::npos) return std::nullopt;
   std::size_t const begin = colon + 3;
   std::size_t const end = std::min(text.find_first_of("/?#", begin), text.size());
   std::string_view const authority = text.substr(begin, end - begin);

@@ -79,6 +79,7 @@ class Url {
   friend bool operator==(Url const& a, Url const& b) noexcept { return a.text_ == b.text_; }
 
  private:
+  static std::optional<Url> parse_normal(std::string_view text);
   static std::optional<Url> parse_unix(std::string_view text);
 
   std::string text_;

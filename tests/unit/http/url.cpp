@@ -1,5 +1,7 @@
 #include "beast_cache/http/url.hpp"
 
+#include <optional>
+#include <random>
 #include <string>
 
 #include "beast_cache/error.hpp"
@@ -140,4 +142,78 @@ TEST_CASE("http+unix names a socket, and nobody but the caller leads there") {
        {"http+unix://", "http+unix://host/", "http+unix://%2Fa%00b/", "http+unix://%2", "http+unix:///",
         "http+unix://%2Fs:80/", "http+unix://u@%2Fs/", "http+unix://%2Fa b/"})
     CHECK_FALSE(Url::parse(bad));
+}
+
+TEST_CASE("A URL that is normal already is read as any other is") {
+  // With the scheme in capitals it goes the long way.
+  auto const check = [](std::string const& rest) {
+    for (char const* scheme : {"http", "https"}) {
+      std::string upper(scheme);
+      for (char& c : upper) c = static_cast<char>(c - 'a' + 'A');
+      CAPTURE(rest);
+      std::optional<Url> const fast = Url::parse(std::string(scheme) + rest);
+      std::optional<Url> const slow = Url::parse(upper + rest);
+      REQUIRE(fast.has_value() == slow.has_value());
+      if (!fast) continue;
+      CHECK(fast->str() == slow->str());
+      CHECK(fast->host() == slow->host());
+      CHECK(fast->port() == slow->port());
+      CHECK(fast->target() == slow->target());
+      CHECK(fast->origin() == slow->origin());
+      CHECK(fast->user_info() == slow->user_info());
+    }
+  };
+  for (char const* rest : {"://example.org/",
+                           "://example.org",
+                           "://example.org?x",
+                           "://example.org/#f",
+                           "://127.0.0.1:8080/a/b?c=d",
+                           "://127.0.0.1.example/",
+                           "://2130706433/",
+                           "://0x7f.1/",
+                           "://1.2.3/",
+                           "://a..b/",
+                           "://.a/",
+                           "://a./x",
+                           "://h:80/",
+                           "://h:443/",
+                           "://h:0/",
+                           "://h:00081/",
+                           "://h:65535/",
+                           "://h:65536/",
+                           "://h:/",
+                           "://h:x/",
+                           "://u:p@h/",
+                           "://h/a//b",
+                           "://h//",
+                           "://h/./a",
+                           "://h/a/../b",
+                           "://h/.a",
+                           "://h/a.b..c",
+                           "://h/a/..",
+                           "://h/%41",
+                           "://h/a b",
+                           "://h/a?b?c/d//e/../f",
+                           "://h/?[]",
+                           "://h/a|b",
+                           "://h/@:;=&",
+                           "://h/a?b#c",
+                           "://H/",
+                           "://h_-1.x/",
+                           "://[::1]/",
+                           "://[::1]:81/a",
+                           ":///a",
+                           "://",
+                           "//h/",
+                           "://h/\x7f",
+                           "://h/\xc3\xa9",
+                           "://h\\a/"})
+    check(rest);
+  std::mt19937 random(7);
+  std::string const letters = "ab1.:/?#@%-_~&=[] \\A";
+  for (int i = 0; i < 20'000; ++i) {
+    std::string rest = "://h";
+    for (unsigned n = random() % 12; n-- > 0;) rest += letters[random() % letters.size()];
+    check(rest);
+  }
 }

@@ -20,6 +20,8 @@ std::string format_headers(http::fields const& fields);
 
 /// The fields of such a text; nothing unless it is exactly what `format_headers` writes.
 std::optional<http::fields> parse_headers(std::string_view text);
+/// The same of the fields of one name only; the others are not looked at.
+std::optional<http::fields> parse_headers_named(std::string_view text, http::field field);
 
 /// The ranges of a partial response as text: `0-499,1000-1499/2000`, `/*` where the size of the whole is not
 /// known; nothing for a whole response.

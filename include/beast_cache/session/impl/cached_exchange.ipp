@@ -74,8 +74,9 @@ class CachedExchange : private CachedLookup {
   }
 
  private:
+  /// Uses up what is stored.
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
-                     policy::Answer const& answer) const {
+                     policy::Answer const& answer) {
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
     StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
     return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));

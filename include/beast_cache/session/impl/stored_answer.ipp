@@ -17,14 +17,12 @@ inline namespace v1 {
 namespace detail {
 
 /// What of a stored response answers the request: the whole of it, a part, 304 or 416.
-/// @param answer What the rules say of it. @param age Its current age.
-inline CachedStream create_answer(Request const& request, StoredResponse const& stored,
+/// @param stored Is used up. @param answer What the rules say of it. @param age Its current age.
+inline CachedStream create_answer(Request const& request, StoredResponse& stored,
                                   policy::Answer const& answer, policy::CacheStatus const& status,
                                   std::chrono::seconds age) {
   Url const& url = request.url();
-  CacheInfo info(stored);
-  info.set_from_cache(true).set_cache_status(status.str());
-  ResponseHead head(stored);
+  ResponseHead head;
   std::unique_ptr<BodyReader> body;
   http::fields const& fields = stored.headers();
   switch (answer.kind()) {
@@ -41,12 +39,15 @@ inline CachedStream create_answer(Request const& request, StoredResponse const& 
                           policy::unsatisfiable_fields(fields, answer.complete()));
       break;
     default:
-      head.set_url(url);
       if (request.method() != http::verb::head) body = stored.body().open();
+      head = static_cast<ResponseHead&&>(stored);
+      head.set_url(url);
   }
   // RFC 9111 section 4: a response served without validation has its age in Age.
   head.headers().set(http::field::age, std::to_string(age.count()));
   if (!body) body = std::make_unique<StringReader>(std::string());
+  CacheInfo info(static_cast<CacheInfo&&>(stored));
+  info.set_from_cache(true).set_cache_status(status.str());
   return CachedStream(StreamedResponse(std::move(head), std::move(body)), std::move(info));
 }
 
