@@ -28,6 +28,7 @@ class CacheCategory final : public boost::system::error_category {
       case cache_errc::invalid_argument: return "invalid argument";
       case cache_errc::changed: return "the value was changed while it was being read";
       case cache_errc::wrong_key: return "the file was made with another encryption key, or with none";
+      case cache_errc::not_recorded: return "no recorded answer fits the request";
     }
     return "unknown cache error";
   }

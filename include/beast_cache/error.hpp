@@ -37,7 +37,8 @@ enum class cache_errc {
   no_threads,        ///< no worker thread could be started
   invalid_argument,  ///< an argument the store can't accept, such as a reserved table name
   changed,           ///< a value was overwritten or removed while it was being read piece by piece
-  wrong_key          ///< the file was encrypted with another key, or is not encrypted
+  wrong_key,         ///< the file was encrypted with another key, or is not encrypted
+  not_recorded       ///< nothing stored answers the request, and `CacheUse::replay` allows nothing else
 };
 
 /// Faults of an HTTP exchange.
@@ -134,6 +135,32 @@ class ProxyError : public Error {
 
  private:
   unsigned status_;
+};
+
+/// Nothing that was recorded answers a request in `CacheUse::replay`: `cache_errc::not_recorded`.
+class NotRecordedError : public Error {
+ public:
+  /// @param request Its method and URL. @param nearest The same of the nearest stored response; may be empty.
+  NotRecordedError(std::string request, std::string nearest)
+      : Error(make_error_code(cache_errc::not_recorded), describe(request, nearest)),
+        request_(std::move(request)),
+        nearest_(std::move(nearest)) {}
+
+  /// `GET http://example.org/page`.
+  std::string const& request() const noexcept { return request_; }
+  /// The stored response that is most like it; empty when nothing is stored. If it is the same, they differ in
+  /// their bodies, their header fields or their users.
+  std::string const& nearest() const noexcept { return nearest_; }
+
+ private:
+  static std::string describe(std::string const& request, std::string const& nearest) {
+    if (nearest.empty()) return request + "; nothing is recorded";
+    if (nearest == request) return request + "; what is recorded was for another body or other header fields";
+    return request + "; the nearest that is recorded: " + nearest;
+  }
+
+  std::string request_;
+  std::string nearest_;
 };
 
 /// A fault that SQLite reported.

@@ -256,17 +256,18 @@ asio::awaitable<bool> SQLiteBackend::freshen(StoredResponse response) {
 
 asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::string const key = create_key(from, options());
+  std::string const target_key = create_key(to, options());
   from = options().stored_url(from);
   to = options().stored_url(to);
-  auto job = [&](Handle& handle) { detail::store_alias(handle, from, to); };
+  auto job = [&](Handle& handle) { detail::store_alias(handle, from, key, to, target_key); };
   co_await bodies->write(job);
 }
 
-asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
+asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  url = options().stored_url(url);
   auto job = [&](Handle& handle) {
-    bool const removed = detail::remove_with_aliases(handle, url);
+    bool const removed = detail::remove_with_aliases(handle, key);
     bodies->sweep(handle);
     return removed;
   };
@@ -285,8 +286,8 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vec
 
 asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  url = options().stored_url(url);
-  auto job = [&](Handle& handle) { return detail::has_url(handle, url); };
+  std::string const key = create_key(url, options());
+  auto job = [&](Handle& handle) { return detail::has_url(handle, key); };
   co_return co_await bodies->read(job);
 }
 

@@ -3,10 +3,11 @@
 //
 // responses: one row for each variant of a stored response
 //   id                row number; of two rows the later one was stored later
-//   key               create_key(url): 64 hexadecimal digits
+//   key               create_key(url), or create_key(request, options) where that differs: 64 hexadecimal
+//                     digits
 //   variant           create_variant(): what tells the rows with one key apart
 //   url               normalised, without user information
-//   method            GET or HEAD: of the request that brought it
+//   method            of the request that brought it: GET, HEAD, or of a query by its body
 //   status, reason, version   the status line; version is 11 or 10
 //   headers           the header block as text, "Name: value" CR LF for each line
 //   vary_headers      the same of the request's fields that Vary names

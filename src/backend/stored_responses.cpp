@@ -84,7 +84,8 @@ Verdict judge_head(sqlite::Statement const& statement, ResponseRow const& row, s
 Verdict judge_head(sqlite::Statement const& statement, ResponseRow const& row, LookupQuery const& query,
                    Seal const& seal) {
   Verdict const verdict = judge_head(statement, row, query.key(), seal);
-  if (verdict == Verdict::good && row.url() != query.url().str()) return Verdict::damaged;
+  bool const is_other = !query.has_own_key() && row.url() != query.url().str();
+  if (verdict == Verdict::good && is_other) return Verdict::damaged;
   return verdict;
 }
 
@@ -122,6 +123,7 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
       reject(found, id, Verdict::damaged);
     } else {
       found.lookup.set_other_variants();
+      if (query.has_own_key()) head->set_key(query.key());
       if (query.may_validate(*head)) found.lookup.add_candidate(std::move(*head));
     }
   }
@@ -170,6 +172,7 @@ std::optional<StoredResponse> FoundRow::decode(LookupQuery const& query, AtRest 
   std::optional<CachedHead> head;
   if (url) head = row_.decode(*url, at_rest);
   if (!head) return std::nullopt;
+  if (query.has_own_key()) head->set_key(query.key());
   return std::optional<StoredResponse>(std::in_place, std::move(*head), std::move(body_));
 }
 
@@ -178,7 +181,7 @@ Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
   for (;;) {
     found.lookup = Lookup();
     std::optional<Candidate> best = newest_match(handle, query, bodies, found);
-    if (!best) best = newest_equivalent(handle, query, bodies, found);
+    if (!best && !query.has_own_key()) best = newest_equivalent(handle, query, bodies, found);
     if (!best) return found;
     Verdict const verdict = best->read(handle, bodies);
     if (verdict == Verdict::good) {
@@ -226,12 +229,12 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
 RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies)
     : response_(response),
       bodies_(bodies),
-      key_(create_key(response.url())),
+      key_(response.key().empty() ? create_key(response.url()) : response.key()),
       variant_(create_variant(response)),
       headers_(ResponseRow::encode_fields(bodies.at_rest(), response.headers())),
       vary_headers_(ResponseRow::encode_fields(bodies.at_rest(), response.vary_headers())),
-      parts_(format_parts(response.parts())),
-      search_(SearchKey::of(response.url(), response.headers())) {
+      parts_(format_parts(response.parts())) {
+  if (response.key().empty()) search_ = SearchKey::of(response.url(), response.headers());
   if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
   if (response.body().source()) large_ = &bodies.own(*response.body().source());
 }
@@ -311,15 +314,13 @@ bool RowToStore::freshen(sqlite::Handle& handle) const {
   return true;
 }
 
-void store_alias(sqlite::Handle& handle, Url const& from, Url const& to) {
-  std::string const key = create_key(from);
-  std::string const target_key = create_key(to);
+void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key, Url const& to,
+                 std::string const& target_key) {
   sqlite::Statement insert = handle.statement(sql::store_alias);
   insert.bind_text(1, key).bind_text(2, target_key).bind_text(3, from.str()).bind_text(4, to.str()).run();
 }
 
-bool remove_with_aliases(sqlite::Handle& handle, Url const& url) {
-  std::string const key = create_key(url);
+bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
   std::int64_t removed = 0;
   for (char const* sql : {sql::remove_url, sql::remove_alias}) {
     handle.statement(sql).bind_text(1, key).run();
@@ -345,8 +346,7 @@ std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vect
   return rows.size();
 }
 
-bool has_url(sqlite::Handle& handle, Url const& url) {
-  std::string const key = create_key(url);
+bool has_url(sqlite::Handle& handle, std::string const& key) {
   sqlite::Statement query = handle.statement(sql::has_url);
   query.bind_text(1, key);
   return query.step() && query.integer(0) != 0;

@@ -83,11 +83,13 @@ class RowToStore {
   std::optional<SearchKey> search_;
 };
 
-void store_alias(sqlite::Handle& handle, Url const& from, Url const& to);
-bool remove_with_aliases(sqlite::Handle& handle, Url const& url);
+// The URLs with their keys.
+void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key, Url const& to,
+                 std::string const& target_key);
+bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
                             AtRest const& at_rest);
-bool has_url(sqlite::Handle& handle, Url const& url);
+bool has_url(sqlite::Handle& handle, std::string const& key);
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
 void clear_responses(sqlite::Handle& handle);
 

@@ -14,10 +14,12 @@
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/cache_options.hpp"
 #include "beast_cache/backend/cached_response.hpp"
+#include "beast_cache/backend/stored_entries.hpp"
 #include "beast_cache/backend/stored_response.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/request.hpp"
 #include "beast_cache/storage/base_cache.hpp"
+#include "beast_cache/storage/cursor.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -29,10 +31,12 @@ class SingleFlight;
 /// What is looked for: the answers to a request's URL, for one user, for one set of request fields.
 class LookupQuery {
  public:
-  /// @param request Its body is not looked at. @param principal What `create_principal` gave.
-  LookupQuery(Request const& request, std::string principal)
+  /// @param principal What `create_principal` gave. @param key What `create_key` gave for the request, where
+  ///   that is not the key of its URL; else empty.
+  LookupQuery(Request const& request, std::string principal, std::string key = std::string())
       : url_(request.url()),
-        key_(create_key(url_)),
+        has_own_key_(!key.empty()),
+        key_(has_own_key_ ? std::move(key) : create_key(url_)),
         method_(request.method()),
         headers_(request.headers()),
         principal_(std::move(principal)) {}
@@ -40,13 +44,16 @@ class LookupQuery {
   /// What finds one of the heads that a look-up found, together with its body.
   explicit LookupQuery(CachedHead const& head)
       : url_(head.url()),
-        key_(create_key(url_)),
+        has_own_key_(!head.key().empty()),
+        key_(has_own_key_ ? head.key() : create_key(url_)),
         method_(head.method()),
         headers_(head.vary_headers()),
         principal_(head.principal()) {}
 
   Url const& url() const noexcept { return url_; }
   std::string const& key() const noexcept { return key_; }
+  /// Whether the key is another one than the URL's: then nothing else is found under other URLs.
+  bool has_own_key() const noexcept { return has_own_key_; }
 
   /// Whether a stored response answers it: same user, a method whose answer can be used, and the fields that
   /// Vary names as they were. Source: RFC 9111 sections 4 and 4.1.
@@ -59,6 +66,7 @@ class LookupQuery {
 
  private:
   Url url_;
+  bool has_own_key_;
   std::string key_;
   http::verb method_;
   http::fields headers_;
@@ -139,12 +147,18 @@ class CacheBackend {
   /// @return Whether there was anything.
   virtual asio::awaitable<bool> remove_with_aliases(Url url);
 
+  /// The same for what is stored under a key (`create_key`).
+  virtual asio::awaitable<bool> remove_key(std::string key);
+
   /// Removes the responses of `origin` that belong to one of the groups.
   /// @return How many. Source: RFC 9875 section 3.
   virtual asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups);
 
   /// Whether anything is stored for a URL, expired or not.
   virtual asio::awaitable<bool> has_url(Url url);
+
+  /// Lists what is stored: `co_await backend.entries(filter).next()`.
+  virtual Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const;
 
   /// Removes what expired before `now`. @return How many responses.
   virtual asio::awaitable<std::uint64_t> remove_expired(TimePoint now);
@@ -160,6 +174,7 @@ class CacheBackend {
   explicit CacheBackend(CacheOptions options);
 
  private:
+  class EntrySource;
   asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
   static void select_newest(Lookup& found, LookupQuery const& query, std::vector<CachedResponse>& variants);
   asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition);

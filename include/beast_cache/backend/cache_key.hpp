@@ -15,11 +15,26 @@
 namespace beast_cache {
 inline namespace v1 {
 
+class CacheOptions;
+class Request;
+
 /// The primary key of what is stored for a URL: 64 hexadecimal digits, the SHA-256 of the normalised URL.
 ///
 /// GET and HEAD share it. What tells one answer from another under it (Vary, Authorization) is the variant.
 /// Source: RFC 9111 section 2 (cache key), section 4.1 (secondary key).
 std::string create_key(Url const& url);
+
+/// The primary key of what is stored for a bare GET of a URL, by the options: their `key` where they have
+/// one, else that of their `stored_url`.
+std::string create_key(Url const& url, CacheOptions const& options);
+
+/// The primary key of the answer to a request: by the options' `key` where they have one; for a GET or HEAD
+/// without a body that of its URL; else a keyed hash under the options' `salt` of the method, the URL, the
+/// body's media type and the body. Of forms and JSON objects what `ignored_params` names is left out, and the
+/// order of names makes no difference; of JSON no white space does either.
+/// @return Nothing for a body that is not in memory: it can't be compared.
+/// Errors: what the user's `key` throws.
+std::optional<std::string> create_key(Request const& request, CacheOptions const& options);
 
 /// Under which further keys a response can be found whose No-Vary-Search makes differences of the query count
 /// for nothing: that of its path, under which the rule is found, and that of what is left of its query.
@@ -48,12 +63,20 @@ std::string create_principal(http::fields const& request_headers, std::string_vi
 std::string create_principal(std::string_view principal, std::vector<std::string> const& names,
                              http::fields const& request_headers, std::string_view salt);
 
+/// The same of `principal` and all of the request's fields, but for those of `ignored` and those that speak
+/// to caches: Cache-Control, Pragma, Range and preconditions.
+std::string create_principal_of_all(std::string_view principal, std::vector<std::string> const& ignored,
+                                    http::fields const& request_headers, std::string_view salt);
+
 /// Whether a request has Authorization, Cookie or Proxy-Authorization.
 bool has_credentials(http::fields const& request_headers) noexcept;
 
 /// Replaces the values of those fields by keyed hashes under `salt`, so that they can be compared (a response
 /// may vary on them) and never reach the file.
 void conceal_credentials(http::fields& request_headers, std::string_view salt);
+/// The same for fields by their names.
+void conceal_fields(http::fields& request_headers, std::vector<std::string> const& names,
+                    std::string_view salt);
 
 /// What tells this stored response from all others: a hash over its primary key, its principal, its method
 /// and the request fields that its Vary names. Every part is prefixed with its length, so no two different

@@ -27,6 +27,7 @@ namespace beast_cache {
 inline namespace v1 {
 
 class CachedHead;
+class Request;
 
 /// The options of `CacheBackend` and `SQLiteBackend`. Every setter returns the object, so that they can be
 /// chained.
@@ -72,8 +73,11 @@ class CacheOptions {
     (allowed_codes_.push_back(static_cast<unsigned>(codes)), ...);
     return *this;
   }
-  /// Only answers to these methods are stored and read back. Default: GET and HEAD, of which it can take one
-  /// away. Errors: `std::invalid_argument` for any other method.
+  /// Only answers to these methods are stored and read back. Default: GET and HEAD. Also allowed are POST,
+  /// PROPFIND, REPORT and SEARCH, for APIs that take a query in the body: their answers are kept by URL and
+  /// body
+  /// (`create_key`), for `expire_after` or the lifetime that the answer gives itself, and neither validated
+  /// nor taken for a change of the URL. Errors: `std::invalid_argument` for any other method.
   template <class... Methods>
   requires(sizeof...(Methods) > 0) CacheOptions& allowed_methods(Methods... methods) {
     (check_method(methods), ...);
@@ -81,8 +85,11 @@ class CacheOptions {
     (allowed_methods_.push_back(methods), ...);
     return *this;
   }
-  /// Parameters of the query that make no difference to the answer, by name: tracking marks, say. They are
-  /// sent, but left out of the URL under which an answer is stored. Default: none.
+  /// Parameters that make no difference to the answer, by name: tracking marks, say, or an API's key. They
+  /// are sent, but left out of the URL under which an answer is stored, and of what tells bodies apart (the
+  /// fields of a form, the members of a JSON object). Header fields of these names reach the file only as
+  /// keyed hashes. An answer whose Location or Content-Location has such a parameter is not stored. Default:
+  /// none.
   template <class... Names>
   requires(sizeof...(Names) > 0) CacheOptions& ignored_params(Names... names) {
     ignored_params_.clear();
@@ -102,6 +109,21 @@ class CacheOptions {
   requires(sizeof...(Names) > 0) CacheOptions& match_headers(Names... names) {
     match_headers_.clear();
     (match_headers_.push_back(std::string(names)), ...);
+    return *this;
+  }
+  /// Whether all header fields of the request keep answers apart, but for those that speak to caches and
+  /// those that `ignored_params` names. Default: false; Vary and `match_headers` say which ones do.
+  CacheOptions& include_headers(bool on) {
+    include_headers_ = on;
+    return *this;
+  }
+  /// What makes the key under which the answer to a request is stored, in place of its URL and body: requests
+  /// for which it returns the same text share their answers, as far as method, user and Vary allow. An empty
+  /// text stands for the usual key. When an unsafe request has changed a URL, it is asked for the key of a
+  /// bare GET of that. What it throws is a fault of the cache: the answer is neither looked up nor stored.
+  /// Default: none.
+  CacheOptions& key(std::function<std::string(Request const&)> key) {
+    key_ = std::move(key);
     return *this;
   }
   /// Asked before a response is stored and before a stored one is used; one that it says false to is not
@@ -213,7 +235,12 @@ class CacheOptions {
     return changes_urls() ? canonical_url(url, ignored_params_, sort_query_) : url.without_user_info();
   }
   bool changes_urls() const noexcept { return !ignored_params_.empty() || sort_query_; }
+  std::vector<std::string> const& ignored_params() const noexcept { return ignored_params_; }
+  /// Whether the URL has a parameter that is ignored.
+  bool has_ignored(Url const& url) const;
   std::vector<std::string> const& match_headers() const noexcept { return match_headers_; }
+  bool include_headers() const noexcept { return include_headers_; }
+  std::function<std::string(Request const&)> const& key() const noexcept { return key_; }
   bool has_filter() const noexcept { return filter_ || async_filter_; }
   std::function<bool(CachedHead const&)> const& filter() const noexcept { return filter_; }
   std::function<asio::awaitable<bool>(CachedHead const&)> const& async_filter() const noexcept {
@@ -243,6 +270,11 @@ class CacheOptions {
     return allowed_codes_.empty() ||
            std::find(allowed_codes_.begin(), allowed_codes_.end(), status) != allowed_codes_.end();
   }
+  /// Whether requests of this method may ask a question by their body.
+  static constexpr bool is_query(http::verb method) noexcept {
+    return method == http::verb::post || method == http::verb::propfind || method == http::verb::report ||
+           method == http::verb::search;
+  }
   /// Whether `allowed_methods` lets this method in.
   bool allows(http::verb method) const noexcept {
     return std::find(allowed_methods_.begin(), allowed_methods_.end(), method) != allowed_methods_.end();
@@ -251,10 +283,9 @@ class CacheOptions {
  private:
   static Url canonical_url(Url const& url, std::vector<std::string> const& ignored, bool sort);
   static void check_method(http::verb method) {
-    if (method != http::verb::get && method != http::verb::head)
-      throw std::invalid_argument(
-          "CacheOptions::allowed_methods: only answers to GET and HEAD can be stored, not to " +
-          std::string(http::to_string(method)));
+    if (method != http::verb::get && method != http::verb::head && !is_query(method))
+      throw std::invalid_argument("CacheOptions::allowed_methods: answers can't be stored that are to " +
+                                  std::string(http::to_string(method)));
   }
 
   std::optional<Expiration> expire_after_;
@@ -263,7 +294,9 @@ class CacheOptions {
   std::vector<std::string> match_headers_;
   std::function<bool(CachedHead const&)> filter_;
   std::function<asio::awaitable<bool>(CachedHead const&)> async_filter_;
+  std::function<std::string(Request const&)> key_;
   bool sort_query_ = false;
+  bool include_headers_ = false;
   policy::Options rules_;
   std::vector<unsigned> allowed_codes_;
   std::vector<http::verb> allowed_methods_ = std::vector<http::verb>{http::verb::get, http::verb::head};

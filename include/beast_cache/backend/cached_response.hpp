@@ -52,6 +52,9 @@ class CacheInfo {
   std::string const& principal() const noexcept { return principal_; }
   /// The request's own `expire_after`, as a time.
   std::optional<TimePoint> expires_override() const noexcept { return override_; }
+  /// Under which key it is stored, where that is not its URL's (`create_key`); else empty. Backends fill it
+  /// in when they find a response.
+  std::string const& key() const noexcept { return key_; }
   /// The backend's `expire_after`, as a time.
   std::optional<TimePoint> expires_fallback() const noexcept { return fallback_; }
   /// Which bytes the body of a stored 206 is made of, one range after the other; none for a whole response.
@@ -67,6 +70,7 @@ class CacheInfo {
   }
   CacheInfo& set_method(http::verb method) { return method_ = method, *this; }
   CacheInfo& set_vary_headers(http::fields fields) { return vary_headers_ = std::move(fields), *this; }
+  CacheInfo& set_key(std::string key) { return key_ = std::move(key), *this; }
   CacheInfo& set_principal(std::string hash) { return principal_ = std::move(hash), *this; }
   CacheInfo& set_overrides(std::optional<TimePoint> override_time, std::optional<TimePoint> fallback) {
     return override_ = override_time, fallback_ = fallback, *this;
@@ -85,6 +89,7 @@ class CacheInfo {
   http::fields vary_headers_;
   policy::ByteParts parts_;
   std::string principal_;
+  std::string key_;
   std::string cache_status_;
 };
 

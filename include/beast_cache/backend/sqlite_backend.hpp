@@ -54,7 +54,7 @@ class SQLiteBackend final : public CacheBackend {
   std::unique_ptr<BodyWriter> write_body() override;
   asio::awaitable<bool> freshen(StoredResponse response) override;
   asio::awaitable<void> store_alias(Url from, Url to) override;
-  asio::awaitable<bool> remove_with_aliases(Url url) override;
+  asio::awaitable<bool> remove_key(std::string key) override;
   asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;
   asio::awaitable<bool> has_url(Url url) override;
   asio::awaitable<std::uint64_t> remove_expired(TimePoint now) override;
@@ -63,7 +63,7 @@ class SQLiteBackend final : public CacheBackend {
 
   /// Lists what is stored, without reading bodies. `co_await backend.entries(filter).next()`.
   /// Executor and hops: a hop for each 2048 rows that are looked at, each a transaction of its own.
-  Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const;
+  Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const override;
   /// Removes what matches, and the aliases that lead nowhere then; other writers go on between the slices of
   /// 2048 rows. @return How many responses.
   /// Cancellation: all types, between two slices; what is removed stays so.

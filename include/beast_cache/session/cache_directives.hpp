@@ -6,6 +6,7 @@
 
 #include "beast_cache/backend/expiration.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/session/cache_use.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -23,27 +24,39 @@ class CacheDirectives {
     expire_after_ = expiration;
     return *this;
   }
-  /// Whether a stored answer is validated with the origin even when it is fresh. Default: false.
+  /// What the request may do with the cache and the network, beside what was said before. Default:
+  /// `CacheUse::normal`.
+  CacheDirectives& use(CacheUse use) {
+    limits_.set(use, true);
+    return *this;
+  }
+  /// Whether a stored answer is validated with the origin even when it is fresh: `CacheUse::refresh`.
+  /// Default: false.
   CacheDirectives& refresh(bool on) {
-    refresh_ = on;
+    limits_.set(CacheUse::refresh, on);
     return *this;
   }
 
-  /// Whether it is answered from the cache or with 504, never from the origin. Default: false.
-  /// Source: RFC 9111 section 5.2.1.7.
+  /// Whether it is answered from the cache or with 504, never from the origin: `CacheUse::offline`. Default:
+  /// false.
   CacheDirectives& only_if_cached(bool on) {
-    only_if_cached_ = on;
+    limits_.set(CacheUse::offline, on);
+    return *this;
+  }
+  /// Adds what a session says of all its requests.
+  CacheDirectives& add(detail::Limits limits) {
+    limits_ = limits_ | limits;
     return *this;
   }
 
   std::optional<Expiration> const& expire_after() const noexcept { return expire_after_; }
-  bool refresh() const noexcept { return refresh_; }
-  bool only_if_cached() const noexcept { return only_if_cached_; }
+  detail::Limits limits() const noexcept { return limits_; }
+  bool refresh() const noexcept { return limits_.validates(); }
+  bool only_if_cached() const noexcept { return !limits_.asks(); }
 
  private:
   std::optional<Expiration> expire_after_;
-  bool refresh_ = false;
-  bool only_if_cached_ = false;
+  detail::Limits limits_;
 };
 
 }  // namespace v1

@@ -34,12 +34,12 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
              std::shared_ptr<CacheBackend> backend);
 
   /// The same client, backend and revalidations, for requests of another kind.
-  CachedCore(CachedCore const& other, CacheDirectives directives)
+  CachedCore(CachedCore const& other, Limits limits)
       : executor_(other.executor_),
         client_(other.client_),
         backend_(other.backend_),
         revalidations_(other.revalidations_),
-        directives_(std::move(directives)) {}
+        limits_(other.limits_ | limits) {}
 
   asio::any_io_executor get_executor() const noexcept { return executor_; }
   CacheBackend& backend() const noexcept { return *backend_; }
@@ -67,13 +67,13 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   std::shared_ptr<HttpClient> client_;
   std::shared_ptr<CacheBackend> backend_;
   std::shared_ptr<Revalidations> revalidations_;
-  CacheDirectives directives_;  // of each request
+  Limits limits_;  // of each request
 };
 
 }  // namespace detail
 
-/// A drop-in for `ClientSession` with a cache in front: the same calls, plus `expire_after`, `refresh`,
-/// `only_if_cached` and `no_store` on each request, and answers that tell where they came from.
+/// A drop-in for `ClientSession` with a cache in front: the same calls, plus `expire_after`, `use`,
+/// `refresh`, `only_if_cached` and `no_store` on each request, and answers that tell where they came from.
 ///
 ///     CachedSession session{co_await asio::this_coro::executor, SQLiteBackend{"demo"}};
 ///     auto response = co_await session.get("https://example.org/");
@@ -127,21 +127,20 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
   /// fine.
   asio::awaitable<void> close() override { return close_core(core_); }
 
-  /// The same session with the cache off: its requests are neither looked up nor stored. This one is as it
-  /// was; both share everything else, and closing one closes both.
-  CachedSession disabled() const {
-    return CachedSession(*core_, CacheDirectives().expire_after(do_not_cache));
-  }
-  /// The same session without the network: its requests are answered from the cache, or with 504 (RFC 9111
-  /// section 5.2.1.7).
-  CachedSession offline() const { return CachedSession(*core_, CacheDirectives().only_if_cached(true)); }
+  /// The same session, whose requests use the cache so: `session.with(CacheUse::read_only)`. This one is as
+  /// it was; both share everything else, and closing one closes both. What several uses forbid adds up.
+  CachedSession with(CacheUse use) const { return CachedSession(*core_, detail::Limits(use)); }
+  /// The same session with the cache off: `with(CacheUse::disabled)`.
+  CachedSession disabled() const { return with(CacheUse::disabled); }
+  /// The same session without the network: `with(CacheUse::offline)`.
+  CachedSession offline() const { return with(CacheUse::offline); }
 
   CacheBackend& backend() const noexcept { return core_->backend(); }
   std::shared_ptr<detail::CachedCore> const& core() const noexcept { return core_; }
 
  private:
-  CachedSession(detail::CachedCore const& core, CacheDirectives directives)
-      : core_(std::make_shared<detail::CachedCore>(core, std::move(directives))) {}
+  CachedSession(detail::CachedCore const& core, detail::Limits limits)
+      : core_(std::make_shared<detail::CachedCore>(core, limits)) {}
   static asio::awaitable<StreamedResponse> send_through(std::shared_ptr<detail::CachedCore> core,
                                                         Request request);
   static asio::awaitable<void> close_core(std::shared_ptr<detail::CachedCore> core);

@@ -166,6 +166,14 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
     parts_->options.expire_after(std::move(expiration));
     return std::move(*this);
   }
+  /// What this request may do with the cache and the network (`CacheUse`), beside what the session may.
+  /// Cached sessions only.
+  template <class Use>
+  requires requires(options_type& o, Use u) { o.use(u); }
+  RequestBuilder&& use(Use use) && {
+    parts_->options.use(use);
+    return std::move(*this);
+  }
   /// Asks the origin whether a stored answer is still good, even when it is fresh. Cached sessions only.
   RequestBuilder&& refresh(bool on = true) && requires requires(options_type& o) { o.refresh(true); }
   {

@@ -105,7 +105,9 @@ void CacheBackend::select_newest(Lookup& found, LookupQuery const& query,
     bool const matches = query.matches(response.headers(), response);
     if (matches && (!newest || response.response_time() >= newest->response_time())) newest = &response;
   }
-  if (newest) found.select(*newest);
+  if (!newest) return;
+  if (query.has_own_key()) newest->set_key(query.key());
+  found.select(*newest);
 }
 
 asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
@@ -113,10 +115,12 @@ asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   std::vector<CachedResponse> variants = co_await variants_of(query.key());
   select_newest(found, query, variants);
   if (found.selected()) co_return found;
-  for (auto const& response : variants) {
+  for (auto& response : variants) {
     found.set_other_variants();
+    if (query.has_own_key()) response.set_key(query.key());
     if (query.may_validate(response)) found.add_candidate(CachedHead(response, response));
   }
+  if (query.has_own_key()) co_return found;
   // Another URL may mean the same.
   std::optional<std::string> const latest = co_await redirects_->read('?' + SearchKey::path_of(query.url()));
   if (!latest) co_return found;
@@ -135,9 +139,11 @@ asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
 }
 
 asio::awaitable<void> CacheBackend::store(StoredResponse response) {
-  std::string const key = create_key(response.url());
+  bool const has_own_key = !response.key().empty();
+  std::string const key = has_own_key ? response.key() : create_key(response.url());
   std::string const variant = create_variant(response);
-  std::optional<SearchKey> const search = SearchKey::of(response.url(), response.headers());
+  std::optional<SearchKey> search;
+  if (!has_own_key) search = SearchKey::of(response.url(), response.headers());
   co_await responses_->write(variant, detail::whole(std::move(response)));
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
@@ -160,8 +166,8 @@ asio::awaitable<bool> CacheBackend::freshen(StoredResponse response) {
 }
 
 asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
-  std::string const from_key = create_key(options_.stored_url(from));
-  std::string const to_key = create_key(options_.stored_url(to));
+  std::string const from_key = create_key(from, options_);
+  std::string const to_key = create_key(to, options_);
   co_await redirects_->write('>' + from_key, to_key);
   std::optional<std::string> list = co_await redirects_->read('<' + to_key);
   std::vector<std::string> sources = detail::split_keys(list.value_or(std::string()));
@@ -170,7 +176,11 @@ asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
 }
 
 asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
-  std::string const key = create_key(options_.stored_url(url));
+  std::string key = create_key(url, options_);
+  co_return co_await remove_key(std::move(key));
+}
+
+asio::awaitable<bool> CacheBackend::remove_key(std::string key) {
   std::optional<std::string> list = co_await redirects_->pop(key);
   std::size_t removed = 0;
   if (list) {
@@ -194,8 +204,39 @@ asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vect
       });
 }
 
+class CacheBackend::EntrySource final : public CursorSource<StoredEntry> {
+ public:
+  EntrySource(std::shared_ptr<BaseCache<CachedResponse>> responses, EntryFilter filter)
+      : responses_(std::move(responses)), all_(responses_->entries()), filter_(std::move(filter)) {}
+
+  asio::awaitable<std::vector<StoredEntry>> fetch() override {
+    std::vector<StoredEntry> entries;
+    bool more = true;
+    while (more) {
+      auto const batch = co_await all_.next_batch();
+      for (auto const& [key, response] : batch) {
+        StoredEntry entry(response.url(), response.method(), response.status(), response.body().size(),
+                          response.created_at(), response.expires());
+        if (filter_.matches(entry)) entries.push_back(std::move(entry));
+      }
+      more = !batch.empty() && entries.empty();
+    }
+    co_return entries;
+  }
+
+ private:
+  std::shared_ptr<BaseCache<CachedResponse>> responses_;
+  Cursor<std::pair<std::string, CachedResponse>> all_;
+  EntryFilter filter_;
+};
+
+Cursor<StoredEntry> CacheBackend::entries(EntryFilter filter) const {
+  if (!responses_) return Cursor<StoredEntry>();
+  return Cursor<StoredEntry>(std::make_unique<EntrySource>(responses_, std::move(filter)));
+}
+
 asio::awaitable<bool> CacheBackend::has_url(Url url) {
-  std::string const key = create_key(options_.stored_url(url));
+  std::string const key = create_key(url, options_);
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
   std::optional<std::string> const target = co_await redirects_->read('>' + key);

@@ -15,6 +15,7 @@
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/cached_lookup.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
+#include "beast_cache/session/impl/replay.ipp"
 #include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
@@ -33,6 +34,7 @@ class CachedExchange : private CachedLookup {
   asio::awaitable<CachedStream> run() {
     policy::CacheStatus const status = co_await find();
     CachedStream response;
+    if (!limits().asks()) co_await stay_home();
     switch (decision_.action()) {
       case policy::Action::serve_and_revalidate:
         core_->revalidate_later(request_, directives_, create_variant(*stored_));
@@ -70,10 +72,18 @@ class CachedExchange : private CachedLookup {
 
   /// Notes that `from` led here.
   asio::awaitable<void> alias(Url from) {
+    if (!limits().stores() || !own_key().empty()) co_return;
     co_await core_guard("store").run(core_->backend().store_alias(std::move(from), request_.url()));
   }
 
  private:
+  /// The network is not for this request, whatever its method.
+  asio::awaitable<void> stay_home() {
+    if (decision_.forwards()) decision_ = policy::Decision(policy::Action::unsatisfiable, decision_.reason());
+    bool const fails = limits().names_unmatched() && decision_.action() == policy::Action::unsatisfiable;
+    if (fails) co_await fail_unmatched(core_, request_.method_string() + ' ' + asked().url().str());
+  }
+
   /// Uses up what is stored.
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) {
@@ -95,7 +105,9 @@ class CachedExchange : private CachedLookup {
   asio::awaitable<CachedStream> ask_origin() {
     Request request = request_;
     std::vector<policy::StoredView> validated;  // those whose validators are sent
-    if (decision_.action() != policy::Action::fetch) {
+    if (is_query()) {
+      // RFC 9110 section 13.1.2: for other methods than GET and HEAD these would be conditions to act.
+    } else if (decision_.action() != policy::Action::fetch) {
       validated.push_back(*selected_);
     } else if (request_.method() == http::verb::get && request_.headers().count(http::field::range) == 0) {
       // (Whoever wants a part is not to get the whole because another variant is stored.)
@@ -189,8 +201,8 @@ class CachedExchange : private CachedLookup {
       co_await drain(response.take_body());
       co_return co_await ask_again();
     }
-    http::fields fields = policy::combined_fields(stored_->headers(), response.headers(), parts,
-                                                  options().rules(), response_time_);
+    http::fields fields =
+        policy::combined_fields(stored_->headers(), response.headers(), parts, rules(), response_time_);
     ResponseHead head(request_.url(), 200, "OK", std::move(fields), response.version());
     auto body = std::make_unique<ChainedReader>(held.open(), response.take_body());
     policy::CacheStatus status(decision_);
@@ -220,9 +232,10 @@ class CachedExchange : private CachedLookup {
   asio::awaitable<policy::Freshness> update(http::fields const& current, bool other_variant,
                                             policy::CacheStatus& status) {
     http::fields const before(stored_->headers());
-    stored_->headers() = policy::freshened(stored_->headers(), current, options().rules(), response_time_);
+    stored_->headers() = policy::freshened(stored_->headers(), current, rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
     policy::Freshness const fresh = set_expiry(*stored_, *stored_);
+    if (!limits().stores()) co_return fresh;
     if (may_store(*stored_)) {
       bool done = true;
       if (other_variant) {
@@ -234,13 +247,13 @@ class CachedExchange : private CachedLookup {
         done = there.value_or(false);
       } else {
         // Under the old fields it would go on answering requests that the new ones exclude.
-        co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
+        co_await forget("invalidate");
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
         done = co_await core_guard("store").run(core_->backend().store(*stored_));
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
+      co_await forget("invalidate");
     }
     co_return fresh;
   }
@@ -268,7 +281,7 @@ class CachedExchange : private CachedLookup {
       policy::CacheStatus ignored(decision_);
       co_await update(response.headers(), false, ignored);
     } else if (effect == policy::HeadEffect::stale) {
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(asked().url()));
+      co_await forget("invalidate");
     }
   }
 
@@ -278,7 +291,7 @@ class CachedExchange : private CachedLookup {
     std::uint64_t most = options().max_body_bytes();
     ResponseHead stored_head(response);
     stored_head.set_url(options().stored_url(response.url()));
-    stored_head.headers() = policy::storable_fields(response.headers(), options().rules(), response_time_);
+    stored_head.headers() = policy::storable_fields(response.headers(), rules(), response_time_);
     HeldBytes held;
     bool combines = false;
     auto const range = response.status() == 206 ? policy::content_range(response.headers()) : std::nullopt;
@@ -297,7 +310,8 @@ class CachedExchange : private CachedLookup {
       info.set_cache_status(status.str());
       return CachedStream(decoded(std::move(response)), std::move(info));
     }
-    info.set_method(policy::stored_method(request_.method()))
+    info.set_method(is_query() ? request_.method() : policy::stored_method(request_.method()))
+        .set_key(own_key())
         .set_principal(principal())
         .set_vary_headers(policy::nominated_fields(response.headers(), asked().headers()))
         .set_times(request_time_, response_time_)
@@ -330,8 +344,8 @@ class CachedExchange : private CachedLookup {
     policy::ByteParts parts = held.parts_with(range);
     http::fields fields = head.headers();
     if (combines || parts.is_whole()) {
-      fields = policy::combined_fields(combines ? stored_->headers() : fields, fields, parts,
-                                       options().rules(), response_time_);
+      fields = policy::combined_fields(combines ? stored_->headers() : fields, fields, parts, rules(),
+                                       response_time_);
     }
     bool const whole = parts.is_whole();
     head = ResponseHead(head.url(), whole ? 200 : 206, whole ? "OK" : "Partial Content", std::move(fields),

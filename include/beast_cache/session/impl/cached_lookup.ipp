@@ -26,9 +26,13 @@ class CachedLookup : protected ExchangeRules {
   CachedLookup(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
                bool follows)
       : ExchangeRules(std::move(core), std::move(request), directives, follows),
-        decision_(policy::evaluate(view(), nullptr, options().rules(), now_)) {
-    if (expire_after() && !expire_after()->stores())
+        decision_(policy::evaluate(view(), nullptr, rules(), now_)) {
+    bool const looks = limits().looks();
+    if (!has_key() || (!looks && !limits().stores()) || (expire_after() && !expire_after()->stores())) {
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
+    } else if (!looks) {
+      decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_cache);
+    }
   }
 
  protected:
@@ -36,7 +40,8 @@ class CachedLookup : protected ExchangeRules {
   /// @return How the decision is to be told.
   asio::awaitable<policy::CacheStatus> find() {
     policy::Decision const at_first = decision_;
-    if (!searches(at_first.reason()) || !options().allows(request_.method()))
+    bool const allowed = is_query() || options().allows(request_.method());
+    if (!limits().looks() || !allowed || !searches(at_first.reason()))
       co_return policy::CacheStatus(at_first);
     std::uint64_t const landed = core_->backend().flights().landed();
     co_await look_up();
@@ -51,7 +56,7 @@ class CachedLookup : protected ExchangeRules {
   }
 
   asio::awaitable<void> look_up() {
-    LookupQuery query(asked(), principal());
+    LookupQuery query(asked(), principal(), own_key());
     std::optional<Lookup> found =
         co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
     if (!found) co_return;
@@ -59,8 +64,8 @@ class CachedLookup : protected ExchangeRules {
     if (usable && options().has_filter()) usable = co_await passes_filter(*found->selected());
     if (usable) {
       stored_ = std::move(found->selected());
-      selected_.emplace(view_of(*stored_));
-      decision_ = policy::evaluate(view(), &*selected_, options().rules(), now_);
+      selected_.emplace(judged_view(*stored_));
+      decision_ = policy::evaluate(view(), &*selected_, rules(), now_);
     } else if (found->has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
       candidates_ = found->candidates();
       // Of a part nobody knows whether it holds the bytes that are asked for.
@@ -96,22 +101,22 @@ class CachedLookup : protected ExchangeRules {
     auto const reason = decision_.reason();
     bool const asks =
         decision_.action() == policy::Action::fetch || decision_.action() == policy::Action::validate;
-    return asks && options().collapse_wait().count() != 0 && request_.method() == http::verb::get &&
-           request_.body().empty() && request_.headers().count(http::field::range) == 0 &&
+    return asks && options().collapse_wait().count() != 0 && judged_method() == http::verb::get &&
+           limits().stores() && request_.headers().count(http::field::range) == 0 &&
            (reason == policy::Reason::uri_miss || reason == policy::Reason::vary_miss ||
             reason == policy::Reason::stale);
   }
 
   asio::awaitable<bool> passes_filter(CachedHead const& head) {
     std::optional<bool> const keeps = co_await ask_filter(head);
-    if (keeps == false)
-      co_await core_guard("filter").get(core_->backend().remove_with_aliases(asked().url()));
+    if (keeps == false) co_await forget("filter");
     co_return keeps.value_or(false);
   }
 
   /// What the requests that may have one answer have in common.
   std::string flight() const {
-    std::string key = create_key(asked().url()) + principal();
+    std::string key = own_key().empty() ? create_key(asked().url()) : request_.method_string() + own_key();
+    key += principal();
     // Other variants are known: by what they vary, so will this one.
     if (!candidates_.empty())
       key += format_headers(policy::nominated_fields(candidates_.front().headers(), asked().headers()));

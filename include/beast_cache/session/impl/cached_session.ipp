@@ -38,13 +38,11 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   auto const begin = Deadline::Clock::now();
   unsigned const limit = request.redirects().value_or(client_->max_redirects());
   Deadline const deadline(request.timeout());
-  if (!directives_.expire_after() || directives_.expire_after()->stores()) {
-    directives.only_if_cached(directives.only_if_cached() || directives_.only_if_cached());
-  } else {
-    directives = directives_;
-  }
-  if (directives.refresh()) request.headers().insert(http::field::cache_control, "no-cache");
-  if (directives.only_if_cached()) request.headers().insert(http::field::cache_control, "only-if-cached");
+  Limits const limits = directives.add(limits_).limits();
+  // Caches on the way are to ask, too.
+  bool const anew = limits.validates() || (!limits.looks() && limits.stores());
+  if (anew) request.headers().insert(http::field::cache_control, "no-cache");
+  if (!limits.asks()) request.headers().insert(http::field::cache_control, "only-if-cached");
   request.set_redirects(0);  // each hop has rules of its own, so the client is asked for single hops
 
   std::vector<ResponseHead> history;
@@ -143,7 +141,8 @@ class CachedCore::Revalidation {
 };
 
 void CachedCore::revalidate_later(Request request, CacheDirectives directives, std::string entry) {
-  if (!request.body().empty()) return;
+  Limits const limits = directives.limits();
+  if (!request.body().repeatable() || !limits.stores() || !limits.asks()) return;
   auto counted = std::make_shared<Revalidation>(revalidations_, std::move(entry));
   if (!counted->counted()) return;
   // What is stored is to be validated, whatever of it the caller wanted.

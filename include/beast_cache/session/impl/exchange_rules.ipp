@@ -45,10 +45,29 @@ class ExchangeRules {
         directives_(directives),
         follows_(follows),
         now_(options().clock()->now()),
-        concealed_(conceal(request_, options())) {}
+        concealed_(conceal(request_, options())),
+        is_query_(asks_by_body()) {
+    if (limits().is_recording()) {
+      directives_.expire_after(never_expires);
+      recording_rules_.emplace(options().rules()).cache_control(false);
+    }
+    if (options().key() || is_query_ || (is_get() && !request_.body().empty())) find_key();
+  }
 
   std::optional<Expiration> const& expire_after() const noexcept { return directives_.expire_after(); }
+  Limits limits() const noexcept { return directives_.limits(); }
   CacheOptions const& options() const noexcept { return core_->backend().options(); }
+  policy::Options const& rules() const noexcept {
+    return recording_rules_ ? *recording_rules_ : options().rules();
+  }
+  /// Whether the method asks for an answer that is kept by URL and body, as the user said.
+  bool is_query() const noexcept { return is_query_; }
+  /// The method by whose rules the answer is judged.
+  http::verb judged_method() const noexcept { return is_query_ ? http::verb::get : request_.method(); }
+  /// Under which the answer is stored, where that is not its URL's; else empty.
+  std::string const& own_key() const noexcept { return own_key_; }
+  /// False where nobody can tell what is asked for.
+  bool has_key() const noexcept { return has_key_; }
   CacheGuard core_guard(std::string_view operation) const {
     return CacheGuard(options(), operation, request_.url());
   }
@@ -60,11 +79,13 @@ class ExchangeRules {
     bool const has_secrets = has_credentials(request.headers());
     if (has_secrets || options.changes_urls()) concealed.emplace(request);
     if (has_secrets) conceal_credentials(concealed->headers(), options.salt());
+    // (Their names count for `changes_urls`, too.)
+    if (concealed) conceal_fields(concealed->headers(), options.ignored_params(), options.salt());
     if (options.changes_urls()) concealed->set_url(options.stored_url(request.url()));
     return concealed;
   }
   policy::RequestView view() const noexcept {
-    policy::RequestView view(request_.method(), request_.method_string(), asked().headers());
+    policy::RequestView view(judged_method(), request_.method_string(), asked().headers());
     return view.url(request_.url()).makes_answers(true);
   }
   /// In a private cache the responses to different credentials are kept apart; in any, those to whatever else
@@ -72,7 +93,9 @@ class ExchangeRules {
   std::string principal() const {
     std::string const& salt = options().salt();
     std::string user;
-    if (!options().rules().shared()) user = create_principal(request_.headers(), salt);
+    if (!rules().shared()) user = create_principal(request_.headers(), salt);
+    if (options().include_headers())
+      user = create_principal_of_all(user, options().ignored_params(), request_.headers(), salt);
     auto const& names = options().match_headers();
     return names.empty() ? user : create_principal(user, names, request_.headers(), salt);
   }
@@ -100,6 +123,7 @@ class ExchangeRules {
 
   // RFC 9111 section 4.4.
   asio::awaitable<void> invalidate(ResponseHead const& response) {
+    if (is_query_ || !limits().removes()) co_return;
     auto const urls =
         policy::invalidated_urls(request_.url(), request_.method(), response.status(), response.headers());
     for (auto const& text : urls) {
@@ -110,6 +134,16 @@ class ExchangeRules {
     if (!groups.empty()) {
       co_await core_guard("invalidate")
           .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
+    }
+  }
+
+  /// Removes what is stored for the request, because of `operation`.
+  asio::awaitable<void> forget(std::string_view operation) {
+    if (!limits().removes()) co_return;
+    if (own_key_.empty()) {
+      co_await core_guard(operation).get(core_->backend().remove_with_aliases(asked().url()));
+    } else {
+      co_await core_guard(operation).get(core_->backend().remove_key(own_key_));
     }
   }
 
@@ -129,25 +163,44 @@ class ExchangeRules {
 
   /// An error status is kept for a user's `expire_after` only where `allowed_codes` names it.
   bool takes_user_expiry(unsigned status) const noexcept {
-    return status < 400 || (!options().allowed_codes().empty() && options().allows(status));
+    return status < 400 || limits().is_recording() ||
+           (!options().allowed_codes().empty() && options().allows(status));
   }
 
-  bool may_store(ResponseHead const& response) const noexcept {
-    if (expire_after() && !expire_after()->stores()) return false;
+  bool may_store(ResponseHead const& response) const {
+    if (!limits().stores() || !has_key_ || (expire_after() && !expire_after()->stores())) return false;
+    if (leads_to_ignored(response, http::field::location) ||
+        leads_to_ignored(response, http::field::content_location))
+      return false;
     std::optional<Expiration> const otherwise = fallback();
     if (!expire_after() && otherwise && !otherwise->stores() && !has_explicit_lifetime(response))
       return false;
     bool const user_expiry = (expire_after() || otherwise) && takes_user_expiry(response.status());
     // What is never fresh and can't be validated is of no use.
     bool const useful = user_expiry || has_explicit_lifetime(response) ||
-                        response.headers().count(http::field::etag) != 0 ||
-                        response.headers().count(http::field::last_modified) != 0;
-    return useful && options().allows(policy::stored_method(request_.method())) &&
-           allows_status(response.status()) && policy::is_storable(view(), response.status(), response.headers(), options().rules(), user_expiry);
+                        (!is_query_ && (response.headers().count(http::field::etag) != 0 ||
+                                        response.headers().count(http::field::last_modified) != 0));
+    return useful && (is_query_ || options().allows(policy::stored_method(request_.method()))) &&
+           allows_status(response.status()) &&
+           policy::is_storable(view(), response.status(), response.headers(), rules(), user_expiry);
+  }
+
+  /// A stored answer to a query is judged as one to GET.
+  policy::StoredView judged_view(ResponseHead const& head, CacheInfo const& info) const noexcept {
+    policy::StoredView view = view_of(head, info);
+    if (is_query_) view.method(http::verb::get);
+    return view;
+  }
+  policy::StoredView judged_view(StoredResponse const& stored) const noexcept {
+    policy::StoredView view = view_of(stored);
+    if (is_query_) view.method(http::verb::get);
+    // What was recorded does not grow old.
+    if (limits().is_recording()) view.expires_override(TimePoint::max());
+    return view;
   }
 
   bool has_explicit_lifetime(ResponseHead const& response) const noexcept {
-    return options().cache_control() && policy::has_explicit_lifetime(response.headers(), options().rules());
+    return rules().cache_control() && policy::has_explicit_lifetime(response.headers(), rules());
   }
 
   /// Notes when a response that came now expires. @return What that follows from.
@@ -160,7 +213,7 @@ class ExchangeRules {
       if (expiration) otherwise = expiration->at(response_time_);
     }
     info.set_overrides(override_time, otherwise);
-    policy::Freshness const fresh(view_of(head, info), options().rules(), response_time_);
+    policy::Freshness const fresh(judged_view(head, info), rules(), response_time_);
     bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
     return fresh;
@@ -173,12 +226,54 @@ class ExchangeRules {
     }
   }
 
+ private:
+  bool is_get() const noexcept { return policy::detail::is_cacheable_method(request_.method()); }
+  bool asks_by_body() const noexcept {
+    http::verb const method = request_.method();
+    if (is_get()) return false;
+    if (limits().is_recording()) return true;
+    // Preconditions and ranges of another method are for the origin alone.
+    policy::detail::RequestFacts const facts{request_.headers()};
+    return CacheOptions::is_query(method) && options().allows(method) && !facts.range && !facts.conditional;
+  }
+
+  void find_key() {
+    has_key_ = false;
+    try {
+      // What another method's answer says of its URL (RFC 9110 section 9.3.3) is for a GET of that.
+      std::optional<std::string> key = is_get() || is_query_
+                                           ? create_key(request_, options())
+                                           : std::optional(create_key(request_.url(), options()));
+      has_key_ = key.has_value();
+      if (has_key_) own_key_ = std::move(*key);
+    } catch (...) {
+      if (options().strict()) throw;
+      if (!options().observer()) return;
+      try {
+        options().observer()->on_cache_error("key", request_.url().str(), std::current_exception());
+      } catch (...) {  // an observer can't fail a request
+      }
+    }
+  }
+
+  /// An ignored parameter is not stored; and without it the way would lead elsewhere.
+  bool leads_to_ignored(ResponseHead const& response, http::field name) const {
+    if (options().ignored_params().empty() || response.headers().count(name) == 0) return false;
+    std::optional<Url> const url = request_.url().resolve(response.headers()[name]);
+    return url && options().has_ignored(*url);
+  }
+
+ protected:
   std::shared_ptr<CachedCore> core_;
   Request request_;
   CacheDirectives directives_;
   bool follows_;
   TimePoint now_;
   std::optional<Request> concealed_;
+  bool is_query_;
+  bool has_key_ = true;
+  std::string own_key_;
+  std::optional<policy::Options> recording_rules_;
   TimePoint request_time_;
   TimePoint response_time_;
   bool is_told_later_ = false;  // the observer, when the response has been stored

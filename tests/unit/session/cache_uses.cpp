@@ -1,0 +1,205 @@
+// What a session, or one request, may do with the cache and the network.
+
+#include "support/range_origin.hpp"
+
+using namespace test_support;
+
+namespace {
+
+/// Stands for an origin that says something new each time.
+struct Counting {
+  std::string headers;
+  int count = 0;
+  StreamedResponse operator()(Request const& request) {
+    return FakeClient::answer(request, 200, headers, std::to_string(++count));
+  }
+};
+CachedResponse get(World& world, CachedSession session, std::string const& where = url) {
+  return world.run(session.get(where));
+}
+bool is_stored(World& world, std::string const& where = url) {
+  return world.run(world.backend->has_url(Url(where)));
+}
+
+}  // namespace
+
+TEST_CASE("read-only: answers, and writes nothing") {
+  World world([](Request const& request) {
+    return FakeClient::answer(request, 200, "Cache-Control: max-age=60\r\n", request.method_string());
+  });
+  CachedSession const reader = world.session.with(CacheUse::read_only);
+  CHECK_FALSE(has(get(world, reader).cache_status(), "stored"));
+  CHECK_FALSE(is_stored(world));
+  world.get();
+  CHECK(get(world, reader).from_cache());
+  CachedSession writer = reader;
+  CHECK(world.run(writer.delete_(url)).status() == 200);
+  CHECK(world.get().from_cache());
+  // The same for one request.
+  CHECK(world.run(world.session.get(url).use(CacheUse::read_only)).from_cache());
+  world.run(world.session.get(url + "?2").use(CacheUse::read_only));
+  CHECK_FALSE(is_stored(world, url + "?2"));
+}
+
+TEST_CASE("read-only: what is validated is served, and left as it is") {
+  RangeOrigin origin;
+  World world([&](Request const& request) { return origin(request); });
+  world.get();
+  world.clock->advance(61s);
+  CachedSession const reader = world.session.with(CacheUse::read_only);
+  for (int i = 0; i < 2; ++i) {
+    auto const validated = get(world, reader);
+    CHECK(has(validated.cache_status(), "fwd=stale; fwd-status=304"));
+    CHECK_FALSE(has(validated.cache_status(), "stored"));
+    CHECK(validated.body() == origin.body);
+  }
+  // Nor does what the origin says anew replace it.
+  origin.etag = "\"b\"";
+  origin.body = "new";
+  CHECK(get(world, reader).body() == "new");
+  world.clock->set(world.clock->now() - 61s);
+  CHECK(get(world, reader).body() == "0123456789");
+}
+
+TEST_CASE("read-only: a filter's refusal and what is served stale write nothing either") {
+  bool refuses = false;
+  World world(Counting{"Cache-Control: max-age=60, stale-while-revalidate=60\r\n"},
+              CacheOptions().filter([&](CachedHead const&) { return !refuses; }));
+  world.get();
+  CachedSession const reader = world.session.with(CacheUse::read_only);
+  refuses = true;
+  CHECK_FALSE(get(world, reader).from_cache());
+  refuses = false;
+  CHECK(world.get().body() == "1");
+  world.clock->advance(61s);
+  CHECK(get(world, reader).body() == "1");
+  CHECK(world.asked() == 2);
+}
+
+TEST_CASE("refresh validates, force_refresh fetches anew, and both store") {
+  RangeOrigin origin;
+  World world([&](Request const& request) { return origin(request); });
+  world.get();
+  bool const per_session = GENERATE(false, true);
+  auto const ask_with = [&](CacheUse use) {
+    if (per_session) return get(world, world.session.with(use));
+    return world.run(world.session.get(url).use(use));
+  };
+  CHECK(has(ask_with(CacheUse::refresh).cache_status(), "fwd-status=304"));
+  CHECK(world.last_sent("Cache-Control") == "no-cache");
+  CHECK(world.last_sent("If-None-Match") == "\"a\"");
+  origin.body = "new, under the same tag";
+  auto const fresh = ask_with(CacheUse::force_refresh);
+  CHECK(fresh.body() == origin.body);
+  CHECK(has(fresh.cache_status(), "fwd=request"));
+  CHECK(has(fresh.cache_status(), "stored"));
+  CHECK(world.last_sent("Cache-Control") == "no-cache");
+  CHECK_FALSE(sent(world, "If-None-Match"));
+  CHECK(world.get().from_cache());
+  CHECK(world.get().body() == origin.body);
+}
+
+TEST_CASE("offline asks nobody, whatever the method and the options") {
+  World world(Counting{"Cache-Control: max-age=60\r\n"},
+              CacheOptions().cache_control(false).expire_after(60s));
+  CachedSession offline = world.session.offline();
+  CHECK(world.run(offline.get(url)).status() == 504);
+  CHECK(world.run(offline.post(url)).status() == 504);
+  CHECK(world.run(offline.get(url).use(CacheUse::force_refresh)).status() == 504);
+  CHECK(world.run(offline.disabled().get(url)).status() == 504);
+  CHECK(world.asked() == 0);
+  world.get();
+  CHECK(world.run(offline.get(url)).from_cache());
+  CHECK(world.run(world.session.get(url).only_if_cached()).from_cache());
+}
+
+TEST_CASE("what several uses forbid adds up, and the first session is as it was") {
+  World world(Counting{"Cache-Control: max-age=60\r\n"});
+  CachedSession both = world.session.with(CacheUse::read_only).with(CacheUse::force_refresh);
+  CHECK(get(world, both).body() == "1");
+  CHECK_FALSE(is_stored(world));
+  CHECK(get(world, world.session.disabled()).body() == "2");
+  CHECK(has(world.get().cache_status(), "stored"));
+  CHECK(get(world, both).body() == "4");
+  CHECK(get(world, world.session.with(CacheUse::normal)).body() == "3");
+  CHECK(world.run(world.session.get(url).refresh().refresh(false)).from_cache());
+}
+
+TEST_CASE("what was recorded is replayed, whatever HTTP says of it") {
+  World world(
+      [](Request const& request) {
+        std::string const* const body = request.body().text();
+        return FakeClient::answer(request, request.method() == http::verb::put ? 500u : 200u,
+                                  "Cache-Control: no-store\r\n",
+                                  request.method_string() + (body ? *body : std::string()));
+      },
+      CacheOptions().ignored_params("key"));
+  auto const exchange = [&](CacheUse use) {
+    CachedSession session = world.session.with(use);
+    CHECK(world.run(session.get(url + "?key=1")).body() == "GET");
+    CHECK(world.run(session.get(url).refresh()).body() == "GET");
+    CHECK(world.run(session.post(url).body(Body("a"))).body() == "POSTa");
+    CHECK(world.run(session.post(url).body(Body("b")).expire_after(do_not_cache)).body() == "POSTb");
+    auto const failed = world.run(session.put(url).body(Body("c")));
+    CHECK(failed.status() == 500);
+    CHECK(failed.body() == "PUTc");
+    CHECK(world.run(session.request("ODD", url)).body() == "ODD");
+  };
+  exchange(CacheUse::record);
+  std::size_t const recorded = world.asked();
+  CHECK(recorded == 6);
+  world.clock->advance(24h * 4000);
+  exchange(CacheUse::replay);
+  CHECK(world.asked() == recorded);
+  // A second recording asks for what is missing only, but for the refresh.
+  exchange(CacheUse::record);
+  CHECK(world.asked() == recorded + 1);
+  CHECK(world.events->errors.empty());
+}
+
+TEST_CASE("a request that was not recorded is an error that names the nearest one") {
+  World world(always(""), CacheOptions().ignored_params("key"));
+  CachedSession recorder = world.session.with(CacheUse::record);
+  CachedSession player = world.session.with(CacheUse::replay);
+  auto const failure = [&](auto request) {
+    try {
+      world.run(std::move(request));
+    } catch (NotRecordedError const& e) {
+      CHECK(e.code() == cache_errc::not_recorded);
+      CHECK(has(e.what(), e.request()));
+      CHECK(has(e.what(), e.nearest()));
+      return e.request() + " / " + e.nearest();
+    }
+    return std::string("none");
+  };
+  CHECK(failure(player.get(url + "?key=secret")) == "GET " + url + " / ");
+  world.run(recorder.get("http://origin.test/users/1/posts"));
+  world.run(recorder.get("http://origin.test/users/1/photos"));
+  world.run(recorder.post("http://origin.test/users").body(Body("a")));
+  CHECK(failure(player.get("http://origin.test/user/1/posts")) ==
+        "GET http://origin.test/user/1/posts / GET http://origin.test/users/1/posts");
+  CHECK(failure(player.put("http://origin.test/users")) ==
+        "PUT http://origin.test/users / POST http://origin.test/users");
+  CHECK(failure(player.post("http://origin.test/users").body(Body("b"))) ==
+        "POST http://origin.test/users / POST http://origin.test/users");
+  // Whatever the request asks for, and writes nothing.
+  CHECK(failure(player.get(url).use(CacheUse::force_refresh)) != "none");
+  CHECK(failure(player.disabled().get(url)) != "none");
+  CHECK(world.run(player.get("http://origin.test/users/1/posts").use(CacheUse::disabled)).from_cache());
+  CHECK(world.asked() == 3);
+}
+
+TEST_CASE("what is stored is listed, of any backend") {
+  World world(always("Cache-Control: max-age=60\r\n"));
+  world.get();
+  world.run(world.session.get("http://other.test/"));
+  auto all = world.backend->entries();
+  auto const batch = world.run(all.next_batch());
+  CHECK(batch.size() == 2);
+  auto some = world.backend->entries(EntryFilter().url(UrlPattern("other.test")));
+  auto const found = world.run(some.next());
+  REQUIRE(found);
+  CHECK(found->url().str() == "http://other.test/");
+  CHECK(found->size() == 4);
+  CHECK_FALSE(world.run(some.next()));
+}
