@@ -100,5 +100,42 @@ std::string Statistics::openmetrics() const {
   return text;
 }
 
+Statistics& HostStatistics::of(std::string_view url) {
+  std::size_t const scheme = url.find("://");
+  std::string_view host = scheme == url.npos ? std::string_view() : url.substr(scheme + 3);
+  host = host.substr(0, host.find_first_of("/?#"));
+  std::lock_guard const lock(mutex_);
+  auto found = hosts_.find(host);
+  if (found == hosts_.end()) {
+    if (hosts_.size() >= most_) host = std::string_view();
+    found = hosts_.try_emplace(std::string(host)).first;
+    if (!found->second) found->second = std::make_unique<Statistics>();
+  }
+  return *found->second;
+}
+
+std::map<std::string, Statistics::Snapshot> HostStatistics::snapshots() const {
+  std::map<std::string, Statistics::Snapshot> all;
+  std::lock_guard const lock(mutex_);
+  for (auto const& [host, statistics] : hosts_) all.emplace(host, statistics->snapshot());
+  return all;
+}
+
+void HostStatistics::on_response(std::string_view url, std::string_view cache_status) {
+  if (next_) next_->on_response(url, cache_status);
+  of(url).on_response(url, cache_status);
+}
+
+void HostStatistics::on_cache_error(std::string_view operation, std::string_view url,
+                                    std::exception_ptr failure) {
+  if (next_) next_->on_cache_error(operation, url, failure);
+  of(url).on_cache_error(operation, url, std::move(failure));
+}
+
+void HostStatistics::on_exchange(ExchangeEvent const& event) {
+  if (next_) next_->on_exchange(event);
+  of(event.url().str()).on_exchange(event);
+}
+
 }  // namespace v1
 }  // namespace beast_cache

@@ -8,7 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -96,6 +99,34 @@ class Statistics final : public Observer {
   std::array<Counter, reasons.size()> forwarded_{};
   Counter hits_{0}, collapsed_{0}, validated_{0}, stored_{0}, errors_{0};
   Counter exchanges_{0}, failed_{0}, sent_{0}, received_{0};
+};
+
+/// The same for each host, by its name and port as they stand in the URL.
+///
+/// Thread safety: all functions; a lock is held to find the host.
+class HostStatistics final : public Observer {
+ public:
+  /// @param next Gets every event, too. May be null. @param most Hosts beyond so many are counted together,
+  ///   under an empty name.
+  explicit HostStatistics(std::shared_ptr<Observer> next = nullptr, std::size_t most = 1024)
+      : next_(std::move(next)), most_(most) {}
+
+  std::map<std::string, Statistics::Snapshot> snapshots() const;
+
+  void on_response(std::string_view url, std::string_view cache_status) override;
+  void on_cache_error(std::string_view operation, std::string_view url, std::exception_ptr failure) override;
+  void on_exchange(ExchangeEvent const& event) override;
+  std::chrono::steady_clock::time_point now() const noexcept override {
+    return next_ ? next_->now() : Observer::now();
+  }
+
+ private:
+  Statistics& of(std::string_view url);
+
+  std::shared_ptr<Observer> const next_;
+  std::size_t const most_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<Statistics>, std::less<>> hosts_;
 };
 
 }  // namespace v1

@@ -203,3 +203,23 @@ TEST_CASE("what is stored is listed, of any backend") {
   CHECK(found->size() == 4);
   CHECK_FALSE(world.run(some.next()));
 }
+
+TEST_CASE("A status from 400 on is an error when it is raised") {
+  World world([](Request const& request) {
+    bool const found = has(request.url().str(), "/page");
+    return FakeClient::answer(request, found ? 399u : 404u, "", "text");
+  });
+  CachedResponse const good = world.get();
+  CHECK(good.ok());
+  CHECK_NOTHROW(good.raise_for_status());
+  CachedResponse const bad = world.run(world.session.get("http://origin.test/none"));
+  CHECK_FALSE(bad.ok());
+  CHECK(bad.body() == "text");
+  try {
+    bad.raise_for_status();
+    FAIL("not raised");
+  } catch (Error const& e) {
+    CHECK(e.code() == http_errc::status);
+    CHECK(has(e.what(), "404"));
+  }
+}

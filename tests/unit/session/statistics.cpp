@@ -51,6 +51,27 @@ TEST_CASE("a validation and a text that says anything are told apart") {
   CHECK(counted.forwarded("stale") == 2);
 }
 
+TEST_CASE("each host is counted by itself, those beyond the bound together") {
+  auto const next = std::make_shared<Events>();
+  HostStatistics statistics(next, 2);
+  statistics.on_response("http://a.test/x", "beast_cache; hit; ttl=3");
+  statistics.on_response("http://a.test?y", "beast_cache; hit; ttl=3");
+  statistics.on_response("http://b.test:81/", "beast_cache; fwd=uri-miss; stored");
+  statistics.on_response("http://c.test/", "beast_cache; hit; ttl=3");
+  statistics.on_response("http://d.test/", "beast_cache; hit; ttl=3");
+  statistics.on_cache_error("lookup", "http://a.test/", std::make_exception_ptr(std::runtime_error("x")));
+  statistics.on_exchange(
+      ExchangeEvent(1, ExchangeEvent::Cause::request, "GET", Url("http://b.test:81/"), {}));
+  auto const hosts = statistics.snapshots();
+  REQUIRE(hosts.size() == 3);
+  CHECK(hosts.at("a.test").hits() == 2);
+  CHECK(hosts.at("a.test").errors() == 1);
+  CHECK(hosts.at("b.test:81").forwarded("uri-miss") == 1);
+  CHECK(hosts.at("b.test:81").exchanges() == 1);
+  CHECK(hosts.at("").hits() == 2);
+  CHECK(next->responses.size() == 5);
+}
+
 TEST_CASE("exchanges are counted with their bytes") {
   Statistics statistics;
   statistics.on_exchange(ExchangeEvent(1, ExchangeEvent::Cause::request, "GET", Url(url), {}));
