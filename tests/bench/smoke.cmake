@@ -1,8 +1,9 @@
-# A short run writes the JSON that is documented. usage: cmake -DBENCH=PROGRAM -DDIRECTORY=DIR -P smoke.cmake
+# A short run writes the JSON that is documented.
+# usage: cmake -DBENCH=PROGRAM -DSUITE=NAME -DONLY=SUBSTRING -DNAMES=ROW;ROW -DDIRECTORY=DIR -P smoke.cmake
 execute_process(
-  COMMAND ${BENCH} --dir ${DIRECTORY}/data --json ${DIRECTORY} --rounds 1 --entries 1000 --only "read 64 in flight /"
+  COMMAND ${BENCH} --dir ${DIRECTORY}/data --json ${DIRECTORY} --rounds 1 --entries 1000 --only ${ONLY}
   COMMAND_ERROR_IS_FATAL ANY)
-file(READ ${DIRECTORY}/storage.json json)
+file(READ ${DIRECTORY}/${SUITE}.json json)
 
 function(expect actual expected)
   if(NOT actual STREQUAL expected)
@@ -11,12 +12,12 @@ function(expect actual expected)
 endfunction()
 
 string(JSON suite GET "${json}" suite)
-expect("${suite}" storage)
+expect("${suite}" ${SUITE})
 string(JSON count LENGTH "${json}" rows)
-expect("${count}" 2)
-set(names "read 64 in flight / raw in one transaction" "read 64 in flight / raw committing per read")
-foreach(row RANGE 1)
-  list(GET names ${row} expected)
+list(LENGTH NAMES expected)
+expect("${count}" ${expected})
+set(row 0)
+foreach(expected IN LISTS NAMES)
   string(JSON name GET "${json}" rows ${row} name)
   expect("${name}" "${expected}")
   string(JSON value GET "${json}" rows ${row} value)
@@ -33,6 +34,7 @@ foreach(row RANGE 1)
   expect("${type}" NUMBER)
   string(JSON type TYPE "${json}" rows ${row} met)
   expect("${type}" BOOLEAN)
+  math(EXPR row "${row} + 1")
 endforeach()
 
 file(GLOB left ${DIRECTORY}/data/*)
