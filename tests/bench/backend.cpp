@@ -136,10 +136,12 @@ void add_growth(Parts const& parts) {
                         {"hit of a tenth", "hits", few.with("in-flight", 64)},
                         {"idle with ten times as many", "idle", many},
                         {"idle with a tenth", "idle", few}};
-  Row cost = ratio("cost of a hit at 1 000 000 responses / at 10 000", "hit of a tenth",
+  std::string const largest = std::to_string(parts.entries * 10);
+  std::string const smallest = std::to_string(parts.entries / 10);
+  Row cost = ratio("cost of a hit at " + largest + " responses / at " + smallest, "hit of a tenth",
                    "hit of ten times as many", Goal::at_most(1.45));
-  Row memory{"memory with 1 000 000 responses, idle, beyond that with 10 000", "MiB", "", Goal::at_most(32),
-             [](Round const& round) {
+  Row memory{"memory with " + largest + " responses, idle, beyond that with " + smallest, "MiB", "",
+             Goal::at_most(32), [](Round const& round) {
                return round.at("idle with ten times as many").at("mib") -
                       round.at("idle with a tenth").at("mib");
              }};
