@@ -1,9 +1,7 @@
 // The benchmark of the cache of responses: CachedSession over SQLiteBackend beside SQLite itself, nginx and
 // plain files. README.md explains the rows.
 
-#include <exception>
 #include <filesystem>
-#include <iostream>
 
 #include "backend_variants.hpp"
 #include "support/suite.hpp"
@@ -149,8 +147,7 @@ void add_growth(Parts const& parts) {
   parts.suite.cases.push_back(growth);
 }
 
-int run(int argc, char** argv) {
-  Arguments const arguments(argc, argv);
+int run(Arguments const& arguments) {
   Suite suite;
   suite.name = "backend";
   add_cached_sessions(suite.variants);
@@ -173,10 +170,5 @@ int run(int argc, char** argv) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  try {
-    return bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << error.what() << '\n';
-    return 1;
-  }
+  return bench::guarded(bench::run, argc, argv);
 }

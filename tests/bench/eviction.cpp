@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <deque>
-#include <exception>
-#include <iostream>
 #include <list>
 #include <memory>
 #include <random>
@@ -248,17 +246,16 @@ Suite create_suite() {
   return suite;
 }
 
+int run(Arguments const& arguments) {
+  Suite const suite = create_suite();
+  if (arguments.has("variant")) return child_main(suite.variants, arguments);
+  run_suite(suite, arguments);
+  return 0;
+}
+
 }  // namespace
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  try {
-    bench::Arguments const arguments(argc, argv);
-    bench::Suite const suite = bench::create_suite();
-    if (arguments.has("variant")) return bench::child_main(suite.variants, arguments);
-    bench::run_suite(suite, arguments);
-  } catch (std::exception const& e) {
-    std::cerr << e.what() << '\n';
-    return 1;
-  }
+  return bench::guarded(bench::run, argc, argv);
 }

@@ -1,7 +1,5 @@
 // The policy benchmark: what a decision costs, and the reading of the field that it depends on most.
 
-#include <exception>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -133,17 +131,16 @@ Suite make_suite() {
   return suite;
 }
 
+int run(Arguments const& arguments) {
+  Suite const suite = make_suite();
+  if (arguments.has("variant")) return child_main(suite.variants, arguments);
+  run_suite(suite, arguments);
+  return 0;
+}
+
 }  // namespace
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  try {
-    bench::Arguments const arguments(argc, argv);
-    bench::Suite const suite = bench::make_suite();
-    if (arguments.has("variant")) return bench::child_main(suite.variants, arguments);
-    bench::run_suite(suite, arguments);
-  } catch (std::exception const& e) {
-    std::cerr << e.what() << '\n';
-    return 1;
-  }
+  return bench::guarded(bench::run, argc, argv);
 }

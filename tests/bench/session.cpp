@@ -1,9 +1,7 @@
 // The session benchmark: ClientSession beside a loop on Beast and libcurl, all against one nginx. README.md
 // explains the rows.
 
-#include <exception>
 #include <filesystem>
-#include <iostream>
 
 #include "session_variants.hpp"
 #include "support/suite.hpp"
@@ -87,8 +85,7 @@ void add_crowd(Suite& suite, WebServer& server) {
   suite.cases.push_back(crowd);
 }
 
-int run(int argc, char** argv) {
-  Arguments const arguments(argc, argv);
+int run(Arguments const& arguments) {
   Suite suite;
   suite.name = "session";
   add_our_clients(suite.variants);
@@ -109,10 +106,5 @@ int run(int argc, char** argv) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  try {
-    return bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << error.what() << '\n';
-    return 1;
-  }
+  return bench::guarded(bench::run, argc, argv);
 }

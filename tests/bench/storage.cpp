@@ -1,8 +1,5 @@
 // The storage benchmark: what SQLiteCache costs beside the raw C interface. README.md explains the rows.
 
-#include <exception>
-#include <iostream>
-
 #include "storage_cases.hpp"
 #include "storage_data.hpp"
 #include "storage_variants.hpp"
@@ -11,8 +8,7 @@
 namespace bench {
 namespace {
 
-int run(int argc, char** argv) {
-  Arguments const arguments(argc, argv);
+int run(Arguments const& arguments) {
   Suite suite;
   suite.name = "storage";
   suite.variants["fill"] = fill;
@@ -34,10 +30,5 @@ int run(int argc, char** argv) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  try {
-    return bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << error.what() << '\n';
-    return 1;
-  }
+  return bench::guarded(bench::run, argc, argv);
 }

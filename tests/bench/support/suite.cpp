@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <exception>
+#include <iostream>
 
 namespace bench {
 namespace {
@@ -81,6 +83,15 @@ void run_suite(Suite const& suite, Arguments const& arguments) {
     throw std::invalid_argument("no row has " + arguments.text("only", "") + " in its name");
   report.print_summary();
   if (arguments.has("json")) report.write(arguments.text("json"));
+}
+
+int guarded(int (*run)(Arguments const&), int argc, char** argv) {
+  try {
+    return run(Arguments(argc, argv));
+  } catch (std::exception const& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
 }
 
 }  // namespace bench

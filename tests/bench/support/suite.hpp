@@ -68,4 +68,7 @@ class Suite {
 /// written).
 void run_suite(Suite const& suite, Arguments const& arguments);
 
+/// The `main` of a suite: what \p run throws is printed, and ends the program with 1.
+int guarded(int (*run)(Arguments const&), int argc, char** argv);
+
 }  // namespace bench
