@@ -356,8 +356,11 @@ void OperationService::finish_batch(OperationList operations) noexcept {
     ++posting_;
   }
   // Outside the mutex: the thread that this wakes takes it first of all.
-  asio::any_io_executor const executor(finished.front()->executor_);
-  asio::post(executor, CompletionBatch(std::move(finished), count, bytes));
+  {
+    // Its end may be the end of the context's work, and looks at the context once more.
+    asio::any_io_executor const executor(finished.front()->executor_);
+    asio::post(executor, CompletionBatch(std::move(finished), count, bytes));
+  }
   --posting_;  // the service may be gone now
 }
 
