@@ -1,6 +1,9 @@
 #include "beast_cache/detail/single_flight.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+#include <optional>
 
 #include "beast_cache/error.hpp"
 
@@ -8,29 +11,97 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-void SingleFlight::Lead::land(Outcome outcome) noexcept {
+namespace {
+
+// Knows when a context goes down, so that other contexts' threads stop using it: what is done under the
+// gate's mutex while it is open is done before the context's queues are emptied for the last time.
+class Gate final : public asio::execution_context::service {
+ public:
+  using key_type = Gate;
+  static asio::execution_context::id id;
+
+  class State {
+   public:
+    std::mutex mutex;
+    bool closed = false;
+  };
+
+  explicit Gate(asio::execution_context& context) : service(context), state_(std::make_shared<State>()) {}
+  std::shared_ptr<State> const& state() const noexcept { return state_; }
+
+ private:
+  void shutdown() noexcept override {
+    std::lock_guard const lock(state_->mutex);
+    state_->closed = true;
+  }
+
+  std::shared_ptr<State> const state_;
+};
+
+asio::execution_context::id Gate::id;
+
+}  // namespace
+
+class SingleFlight::Seat {
+ public:
+  Seat(asio::any_io_executor const& executor, Clock::time_point deadline)
+      : gate_(asio::use_service<Gate>(asio::query(executor, asio::execution::context)).state()),
+        baton_(std::in_place, executor, deadline) {}
+
+  // The leader's side.
+  void release(Outcome outcome, unsigned status) noexcept {
+    std::lock_guard const lock(gate_->mutex);
+    if (gate_->closed || !baton_) return;
+    outcome_ = outcome;
+    status_ = status;
+    baton_->release();
+  }
+
+  // The follower's side.
+  Baton& baton() noexcept { return *baton_; }
+  Outcome outcome() const noexcept { return outcome_; }
+  unsigned status() const noexcept { return status_; }
+  void leave() noexcept {
+    std::lock_guard const lock(gate_->mutex);
+    baton_.reset();
+  }
+
+ private:
+  std::shared_ptr<Gate::State> const gate_;
+  std::optional<Baton> baton_;
+  // Written before the baton is released, read after it.
+  Outcome outcome_ = Outcome::too_late;
+  unsigned status_ = 0;
+};
+
+void SingleFlight::Lead::land(Outcome outcome, unsigned status) noexcept {
   std::shared_ptr<SingleFlight> const flights = std::exchange(flights_, nullptr);
   if (!flights) return;
   if (outcome == Outcome::stored) ++flights->landed_;
-  Followers followers;
+  Seats seats;
   {
     std::lock_guard const lock(flights->mutex_);
     auto const at = flights->flights_.find(key_);
-    followers = std::move(at->second);
+    seats = std::move(at->second);
     flights->flights_.erase(at);
   }
-  for (auto const& follower : followers) {
-    follower->outcome_ = outcome;
-    follower->baton_.release();
-  }
+  for (auto const& seat : seats) seat->release(outcome, status);
 }
 
-asio::awaitable<SingleFlight::Outcome> SingleFlight::Follower::wait(std::shared_ptr<Follower> self) {
+SingleFlight::Follower::~Follower() {
+  seat_->leave();
+}
+
+asio::awaitable<SingleFlight::Outcome> SingleFlight::Follower::wait() {
   error_code ec;
-  co_await self->baton_.wait(ec);
-  if (self->baton_.released()) co_return self->outcome_;
+  co_await seat_->baton().wait(ec);
+  if (seat_->baton().released()) co_return seat_->outcome();
   if (ec) throw Error(asio::error::operation_aborted, "waiting for another request for the same");
   co_return Outcome::too_late;
+}
+
+unsigned SingleFlight::Follower::status() const noexcept {
+  return seat_->status();
 }
 
 SingleFlight::Ticket SingleFlight::join(std::string const& key, asio::any_io_executor const& executor,
@@ -39,8 +110,9 @@ SingleFlight::Ticket SingleFlight::join(std::string const& key, asio::any_io_exe
   std::lock_guard const lock(mutex_);
   auto const [at, is_first] = flights_.try_emplace(key);
   if (!is_first) {
-    ticket.follower = std::make_shared<Follower>(executor, deadline);
-    at->second.push_back(ticket.follower);
+    auto seat = std::make_shared<Seat>(executor, deadline);
+    ticket.follower = std::make_unique<Follower>(seat);
+    at->second.push_back(std::move(seat));
     return ticket;
   }
   try {

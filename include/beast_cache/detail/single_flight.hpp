@@ -21,13 +21,14 @@ namespace detail {
 
 /// Who leads asks the origin; the others wait until that has landed.
 ///
-/// Thread safety: all functions.
+/// Thread safety: all functions. The contexts of those that wait may be destroyed at any time.
 class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
  public:
   using Clock = Baton::Clock;
 
   enum class Outcome {
     stored,        ///< what came is in the cache
+    served_stale,  ///< the origin failed, and what is stored stood in for its answer
     not_storable,  ///< everyone has to ask for himself
     given_up,      ///< the next one may lead
     too_late       ///< the flight goes on, but the deadline has passed
@@ -43,26 +44,33 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     ~Lead() { land(Outcome::given_up); }
 
     /// Only the first call counts.
-    void land(Outcome outcome) noexcept;
+    /// @param status The origin's, where it failed by that; 0 where it could not be reached.
+    void land(Outcome outcome, unsigned status = 0) noexcept;
 
    private:
     std::shared_ptr<SingleFlight> flights_;
     std::string key_;
   };
 
+  class Seat;
+
+  /// Of one that waits, and lives in its coroutine: what others hold of it does not touch the coroutine's
+  /// context any more when it has gone.
   class Follower {
    public:
-    Follower(asio::any_io_executor const& executor, Clock::time_point deadline)
-        : baton_(executor, deadline) {}
+    explicit Follower(std::shared_ptr<Seat> seat) noexcept : seat_(std::move(seat)) {}
+    Follower(Follower const&) = delete;
+    Follower& operator=(Follower const&) = delete;
+    ~Follower();
 
-    /// Completes on the awaiting coroutine's executor.
+    /// Completes on the awaiting coroutine's executor. The follower has to outlive it.
     /// Errors: `operation_aborted` when cancelled (all types).
-    asio::awaitable<Outcome> wait(std::shared_ptr<Follower> self);
+    asio::awaitable<Outcome> wait();
+    /// After `served_stale`: as it was given to `land`.
+    unsigned status() const noexcept;
 
    private:
-    friend class SingleFlight;
-    Baton baton_;
-    Outcome outcome_ = Outcome::too_late;  // before the baton is released
+    std::shared_ptr<Seat> seat_;
   };
 
   /// One of the two.
@@ -70,17 +78,17 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
    public:
     Ticket() = default;
     std::unique_ptr<Lead> lead;
-    std::shared_ptr<Follower> follower;
+    std::unique_ptr<Follower> follower;
   };
   /// How many have landed with something stored.
   std::uint64_t landed() const noexcept { return landed_.load(); }
   Ticket join(std::string const& key, asio::any_io_executor const& executor, Clock::time_point deadline);
 
  private:
-  using Followers = std::vector<std::shared_ptr<Follower>>;
+  using Seats = std::vector<std::shared_ptr<Seat>>;
 
   std::mutex mutex_;
-  std::unordered_map<std::string, Followers> flights_;
+  std::unordered_map<std::string, Seats> flights_;
   std::atomic<std::uint64_t> landed_{0};
 };
 

@@ -2,12 +2,15 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <thread>
 
+#include "beast_cache/detail/single_flight.hpp"
 #include "support/cached_world.hpp"
 
 using namespace test_support;
@@ -290,4 +293,95 @@ TEST_CASE("everything may go while requests wait for one another") {
     CHECK(crowd.client->asked == 1);
   }
   for (auto const& outcome : outcomes) CHECK_FALSE(outcome->done());
+}
+
+TEST_CASE("when the one that asks has to serve what is stale, so do the others") {
+  Crowd crowd;
+  bool const answers = GENERATE(false, true);
+  std::string fields = "Cache-Control: max-age=60, stale-if-error=600\r\n";
+  crowd.client->answer = always(fields);
+  auto const first = crowd.ask(crowd.session.get(url));
+  crowd.open();
+  REQUIRE(first->response.has_value());
+  crowd.clock->advance(100s);
+  crowd.client->answer = [answers](Request const& request) -> StreamedResponse {
+    if (!answers) throw Error(http_errc::connect, "origin.test");
+    return always("", "down", 503)(request);
+  };
+  auto const outcomes = crowd.ask(10);
+  // Who does not take what is stale asks for himself.
+  auto const strict = crowd.ask(crowd.session.get(url).header("Cache-Control", "stale-if-error=0"));
+  CHECK(crowd.client->asked == 2);
+  crowd.open();
+  CHECK(crowd.client->asked == 3);
+  CHECK_FALSE(strict->done());
+  for (auto const& outcome : outcomes) {
+    REQUIRE(outcome->response.has_value());
+    CHECK(outcome->response->body() == "body");
+  }
+  std::string const fault = answers ? "; fwd-status=503; ttl=-40" : "; ttl=-40";
+  std::string const detail = answers ? "" : "; detail=\"origin unreachable\"";
+  CHECK(outcomes.front()->response->cache_status() == "beast_cache; fwd=stale" + fault + detail);
+  CHECK(outcomes.back()->response->cache_status() ==
+        "beast_cache; fwd=stale" + fault + "; collapsed" + detail);
+  crowd.open();
+  CHECK(crowd.client->asked == 3);
+  CHECK(strict->done());
+}
+
+TEST_CASE("the context of one that waits may be destroyed before the answer comes") {
+  Crowd crowd;
+  auto const first = crowd.ask(crowd.session.get(url));
+  auto const outcome = std::make_shared<Outcome>();
+  {
+    asio::io_context context;
+    CachedSession session(context.get_executor(), crowd.client, crowd.backend);
+    asio::co_spawn(context, CachedSession(session).get(url), [outcome](std::exception_ptr, CachedResponse r) {
+      outcome->response.emplace(std::move(r));
+    });
+    context.poll();
+    CHECK(crowd.client->asked == 1);
+  }
+  crowd.open();
+  CHECK(first->response.has_value());
+  CHECK_FALSE(outcome->done());
+}
+
+namespace {
+
+asio::awaitable<void> follow(detail::SingleFlight& flights, detail::SingleFlight::Clock::time_point deadline,
+                             int& followed, int& completed) {
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  auto const ticket = flights.join("key", executor, deadline);
+  followed += ticket.follower != nullptr;
+  auto const outcome = co_await ticket.follower->wait();
+  completed += outcome == detail::SingleFlight::Outcome::stored;
+}
+
+}  // namespace
+
+TEST_CASE("or while it comes") {
+  auto const flights = std::make_shared<detail::SingleFlight>();
+  auto const deadline = detail::SingleFlight::Clock::now() + 1h;
+  for (int i = 0; i < 300; ++i) {
+    asio::io_context leading;
+    auto lead = flights->join("key", leading.get_executor(), deadline).lead;
+    REQUIRE(lead);
+    int completed = 0, followed = 0;
+    std::thread lands;
+    {
+      asio::io_context context;
+      for (int n = 0; n < 10; ++n) {
+        asio::co_spawn(context, follow(*flights, deadline, followed, completed), asio::detached);
+      }
+      context.poll();
+      lands = std::thread([&lead] { lead->land(detail::SingleFlight::Outcome::stored); });
+      if (i % 3 == 1) context.poll();
+      if (i % 3 == 2) std::this_thread::yield();
+    }
+    lands.join();
+    CHECK(followed == 10);
+    CHECK(completed <= 10);
+  }
+  CHECK(flights->landed() == 300);
 }

@@ -44,7 +44,11 @@ class CachedExchange : private CachedLookup {
         break;
       case policy::Action::validate:
       case policy::Action::fetch:
-        response = co_await ask_origin();
+        if (origin_fault_ && may_stand_in(*origin_fault_)) {
+          response = stand_in(policy::CacheStatus(decision_).collapsed(true), *origin_fault_);
+        } else {
+          response = co_await ask_origin();
+        }
         break;
       case policy::Action::unsatisfiable:
         response = unsatisfiable();
@@ -92,6 +96,20 @@ class CachedExchange : private CachedLookup {
     return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
   }
 
+  /// RFC 9111 section 4.2.4: a stale answer may stand in for one that can't be had.
+  /// @param fault The origin's status; 0 where it can't be reached.
+  bool may_stand_in(unsigned fault) const noexcept {
+    return fault == 0 ? decision_.may_serve_stale_on_error() : decision_.may_serve_stale_on_status(fault);
+  }
+  CachedStream stand_in(policy::CacheStatus status, unsigned fault) {
+    if (fault == 0) {
+      status.detail("origin unreachable");
+    } else {
+      status.fwd_status(fault);
+    }
+    return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
+  }
+
   CachedStream unsatisfiable() const {
     ResponseHead head(request_.url(), 504, "Gateway Timeout", http::fields());
     CacheInfo info;
@@ -124,15 +142,10 @@ class CachedExchange : private CachedLookup {
       if (!is_disconnection(e.code()) || !decision_.may_serve_stale_on_error()) throw;
       failure = std::current_exception();
     }
-    // RFC 9111 section 4.2.4: a stale answer stands in for one that can't be had.
-    if (failure || decision_.may_serve_stale_on_status(response.status())) {
-      policy::CacheStatus status(decision_);
-      if (failure) {
-        status.detail("origin unreachable");
-      } else {
-        status.fwd_status(response.status());
-      }
-      co_return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
+    unsigned const fault = failure ? 0 : response.status();
+    if (may_stand_in(fault)) {
+      if (lead_) lead_->land(SingleFlight::Outcome::served_stale, fault);
+      co_return stand_in(policy::CacheStatus(decision_), fault);
     }
     if (resumes) co_return co_await resume(std::move(response), *rest);
     if (!validates || response.status() != 304) co_return co_await receive(std::move(response));

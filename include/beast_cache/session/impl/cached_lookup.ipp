@@ -79,6 +79,7 @@ class CachedLookup : protected ExchangeRules {
   std::optional<policy::StoredView> selected_;
   policy::Decision decision_;
   std::unique_ptr<SingleFlight::Lead> lead_;
+  std::optional<unsigned> origin_fault_;  // what another request met with just now: a status, or 0
 
  private:
   /// Whether what is stored could matter, as far as the request alone tells.
@@ -146,11 +147,11 @@ class CachedLookup : protected ExchangeRules {
       if (core_->backend().flights().landed() != landed) co_await look_up_again(at_first);
       co_return false;
     }
-    auto const follower = ticket.follower;
-    auto const outcome = co_await follower->wait(follower);
+    auto const outcome = co_await ticket.follower->wait();
     if (outcome == SingleFlight::Outcome::not_storable || outcome == SingleFlight::Outcome::too_late)
       co_return false;
     co_await look_up_again(at_first);
+    if (outcome == SingleFlight::Outcome::served_stale) origin_fault_ = ticket.follower->status();
     // If what was stored does not answer this request, it is of no use to wait for more.
     bool const may_lead = outcome == SingleFlight::Outcome::given_up;
     co_return may_lead&& collapses();
