@@ -9,6 +9,7 @@
 #include "backend/entry_slice.hpp"
 #include "backend/eviction.hpp"
 #include "backend/large_bodies.hpp"
+#include "backend/memory_tier.hpp"
 #include "backend/stored_responses.hpp"
 #include "storage/sqlite/database.hpp"
 
@@ -21,7 +22,9 @@ using detail::AtRest;
 using detail::Found;
 using detail::LargeBodies;
 using detail::LargeBody;
+using detail::MemoryTier;
 using sqlite::Handle;
+using sqlite::Writing;
 
 // What the copies of a backend share.
 class SQLiteBackend::Impl {
@@ -34,7 +37,8 @@ class SQLiteBackend::Impl {
         at_rest_(options.compress() ? AtRest::best_compression() : detail::as_it_came,
                  options.encryption_key()),
         seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(),
-              storage_.salt()) {}
+              storage_.salt()),
+        memory_(options.memory_bytes(), options.memory_lag(), clock_, path_.memory()) {}
 
   ~Impl() {
     if (bodies_) bodies_->database().detach();
@@ -61,8 +65,14 @@ class SQLiteBackend::Impl {
 
   detail::Bounds const& bounds() const noexcept { return bounds_; }
   detail::RecentUses& recent() noexcept { return recent_; }
+  MemoryTier& memory() noexcept { return memory_; }
 
   std::size_t max_value_size() const noexcept { return storage_.max_value_size(); }
+
+  // A hit.
+  void used(std::int64_t row) {
+    if (bounds_.any()) recent_.note(row);
+  }
 
   // Before `size` bytes are written, in the same transaction.
   void make_room(Handle& handle, std::uint64_t size, LargeBodies& bodies) {
@@ -83,6 +93,7 @@ class SQLiteBackend::Impl {
   std::shared_ptr<Clock const> const clock_;
   AtRest const at_rest_;
   detail::Seal const seal_;
+  MemoryTier memory_;
   std::mutex mutex_;
   std::shared_ptr<LargeBodies> bodies_;
   bool closed_ = false;
@@ -110,6 +121,7 @@ class SQLiteBackend::Impl {
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
   static asio::awaitable<void> discard(std::shared_ptr<LargeBodies> bodies, LookupQuery const& query,
                                        std::vector<std::int64_t> const& rows) {
+    Writing const writing(bodies->database().epochs(), query.key());
     auto job = [&](Handle& handle) {
       detail::remove_damaged(handle, query, *bodies, rows);
       bodies->sweep(handle);
@@ -125,6 +137,7 @@ class SQLiteBackend::Impl {
                                      StoredResponse response) {
     detail::RowToStore const row(response, *bodies);
     self->check_size(row, response.url());
+    Writing const writing(bodies->database().epochs(), row.key());
     auto job = [&](Handle& handle) {
       self->make_room(handle, row.size(), *bodies);
       row.store(handle, max_variants);
@@ -211,16 +224,30 @@ std::string const& SQLiteBackend::path() const noexcept {
 
 asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<Observer> const observer = options().observer();
   std::shared_ptr<LargeBodies> const bodies = impl->bodies();
-  auto job = [&](Handle& handle) { return detail::find_response(handle, query, *bodies); };
+  sqlite::WriteEpochs& epochs = bodies->database().epochs();
+  MemoryTier::Glance glance;
+  impl->memory().glance(glance, epochs, query);
+  if (glance.hit()) {
+    impl->used(glance.hit()->row);
+    Lookup found;
+    found.select(glance.hit()->response);
+    co_return found;
+  }
+  std::shared_ptr<Observer> const observer = options().observer();
+  auto job = [&](Handle& handle) {
+    glance.look(handle);
+    return detail::find_response(handle, query, *bodies);
+  };
   Found found = co_await bodies->read(job);
+  impl->memory().looked(glance, epochs);
   if (found.selected) {
     std::int64_t const row = found.selected->id();
     std::optional<StoredResponse> response = std::move(*found.selected).decode(query, bodies->at_rest());
     if (response) {
+      if (found.is_alone()) impl->memory().remember(glance, query.key(), row, *response);
       found.lookup.select(std::move(*response));
-      if (impl->bounds().any()) impl->recent().note(row);
+      impl->used(row);
     } else {
       found.damaged.push_back(row);
       found.rejected.push_back(row);
@@ -250,6 +277,7 @@ asio::awaitable<bool> SQLiteBackend::freshen(StoredResponse response) {
   std::shared_ptr<LargeBodies> const bodies = impl->bodies();
   detail::RowToStore const row(response, *bodies);
   impl->check_size(row, response.url());
+  Writing const writing(bodies->database().epochs(), row.key());
   auto job = [&](Handle& handle) { return row.freshen(handle); };
   co_return co_await bodies->write(job, row.size());
 }
@@ -266,6 +294,7 @@ asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
 
 asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs(), key);
   auto job = [&](Handle& handle) {
     bool const removed = detail::remove_with_aliases(handle, key);
     bodies->sweep(handle);
@@ -276,6 +305,7 @@ asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
 
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
   auto job = [&](Handle& handle) {
     std::uint64_t const removed = detail::remove_groups(handle, origin, groups, bodies->at_rest());
     bodies->sweep(handle);
@@ -293,6 +323,7 @@ asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
 
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
   auto job = [&](Handle& handle) {
     std::uint64_t const removed = detail::remove_expired(handle, now);
     bodies->sweep(handle);
@@ -303,6 +334,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
 
 asio::awaitable<void> SQLiteBackend::clear() {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
   auto job = [&](Handle& handle) {
     detail::clear_responses(handle);
     bodies->sweep(handle);
@@ -338,6 +370,7 @@ Cursor<StoredEntry> SQLiteBackend::entries(EntryFilter filter) const {
 
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter, RemovalProgress progress) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
   std::uint64_t seen = 0;
   std::uint64_t removed = 0;
   std::int64_t last = std::numeric_limits<std::int64_t>::min();

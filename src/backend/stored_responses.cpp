@@ -102,7 +102,9 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
   std::optional<Candidate> best;
   sqlite::Statement heads = handle.statement(sql::heads);
   heads.bind_text(1, query.key());
+  found.rows = 0;
   while (heads.step()) {
+    ++found.rows;
     std::int64_t const id = heads.integer(ResponseRow::id_column);
     if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
     ResponseRow const row(heads);

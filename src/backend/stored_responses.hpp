@@ -37,8 +37,12 @@ class Found {
  public:
   Found() = default;
 
+  // Whether what was selected is all that the key has.
+  bool is_alone() const noexcept { return rows == 1 && rejected.empty() && !lookup.has_other_variants(); }
+
   Lookup lookup;  // without what was selected
   std::optional<FoundRow> selected;
+  std::size_t rows = 0;                // that there are under the key
   std::vector<std::int64_t> rejected;  // in the way of this look-up
   std::vector<std::int64_t> damaged;   // of those, the ones to remove
 };

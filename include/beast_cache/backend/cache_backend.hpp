@@ -109,8 +109,9 @@ class Lookup {
 class CacheBackend {
  public:
   /// @param responses Where the responses go. @param redirects Where the lists and the aliases go.
-  /// Errors: `std::invalid_argument` when one of them is null, and for `max_bytes`, `max_entries`, `compress`
-  ///   and `encryption_key`: these caches neither tell what was used lately nor how they keep what they hold.
+  /// Errors: `std::invalid_argument` when one of them is null, and for `max_bytes`, `max_entries`, `memory`,
+  ///   `compress` and `encryption_key`: these caches neither tell what was used lately nor what others wrote,
+  ///   nor how they keep what they hold.
   CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
                std::shared_ptr<BaseCache<std::string>> redirects, CacheOptions options = CacheOptions());
   CacheBackend(CacheBackend const&) = default;

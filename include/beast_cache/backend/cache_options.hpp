@@ -165,6 +165,21 @@ class CacheOptions {
     max_entries_ = count;
     return *this;
   }
+  /// How many bytes a `SQLiteBackend` keeps of what is asked for often in memory, too, decompressed and
+  /// decrypted, so that it is answered without a hop: of each URL with one variant, bodies of up to 256 KiB,
+  /// no response of more than an eighth of all. What this process stores or removes through any backend that
+  /// may write to the file counts at once (but for what `max_bytes` and `max_entries` take out of the file:
+  /// that may be answered as long as it is in memory), what others do after `lag` at most: one look-up in
+  /// that time looks at the write-ahead log's index and, if anybody has written, forgets everything. Default:
+  /// 0, nothing. @param lag By the options' clock; 1 ms to an hour. Errors: `std::invalid_argument` for
+  /// another.
+  CacheOptions& memory(std::uint64_t bytes, std::chrono::milliseconds lag = std::chrono::seconds(1)) {
+    if (lag < std::chrono::milliseconds(1) || lag > std::chrono::hours(1))
+      throw std::invalid_argument("CacheOptions::memory: lag is out of range");
+    memory_bytes_ = bytes;
+    memory_lag_ = lag;
+    return *this;
+  }
   /// Whether a `SQLiteBackend` compresses bodies in its file: with zstd where that is built in, else with
   /// zlib; each that saves an eighth, and not those whose fields say that they are compressed already. It
   /// takes the time of the file's threads. What is in the file can be read either way. Default: false.
@@ -255,6 +270,8 @@ class CacheOptions {
     return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_);
   }
   std::uint64_t max_bytes() const noexcept { return max_bytes_; }
+  std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
+  std::chrono::milliseconds memory_lag() const noexcept { return memory_lag_; }
   bool compress() const noexcept { return compress_; }
   std::string const& encryption_key() const noexcept { return encryption_key_; }
   std::chrono::milliseconds collapse_wait() const noexcept { return collapse_wait_; }
@@ -303,6 +320,8 @@ class CacheOptions {
   std::uint64_t max_body_bytes_ = 16u << 20;
   std::uint64_t max_bytes_ = 0;
   std::uint64_t max_entries_ = 0;
+  std::uint64_t memory_bytes_ = 0;
+  std::chrono::milliseconds memory_lag_ = std::chrono::seconds(1);
   bool compress_ = false;
   std::string encryption_key_;
   std::chrono::milliseconds collapse_wait_ = std::chrono::seconds(5);

@@ -26,6 +26,7 @@
 #include "storage/sqlite/handle.hpp"
 #include "storage/sqlite/lane.hpp"
 #include "storage/sqlite/path.hpp"
+#include "storage/sqlite/write_epochs.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -158,6 +159,8 @@ class Database : public std::enable_shared_from_this<Database> {
   asio::awaitable<void> detach_and_drain();
   void detach() noexcept { --users_; }
 
+  WriteEpochs& epochs() noexcept { return epochs_; }
+
   std::string const& path() const noexcept { return file_->path(); }
   std::uint64_t commits() const noexcept { return file_->commits.load(); }
   std::uint64_t checkpoints() const noexcept { return file_->checkpoints.load(); }
@@ -212,6 +215,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::unique_ptr<InlineReader> inline_;
   std::atomic<int> users_{0};
   std::atomic<int> steps_{0};  // operations of several steps
+  WriteEpochs epochs_;
   unsigned forks_;
 };
 

@@ -15,7 +15,7 @@ class AnyBackend {
  public:
   AnyBackend() {
     name_ = GENERATE(as<std::string>(), "memory", "cereal", "sqlite", "sqlite in memory",
-                     "compressed and encrypted");
+                     "compressed and encrypted", "sqlite with memory");
     if (name_ == "memory") {
       backend_ = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
                                                 std::make_shared<MemoryCache<std::string>>());
@@ -26,6 +26,8 @@ class AnyBackend {
     } else if (name_ == "compressed and encrypted") {
       backend_ = std::make_shared<SQLiteBackend>(
           dir_ / "cache", CacheOptions().compress(true).encryption_key(std::string(32, 'k')));
+    } else if (name_ == "sqlite with memory") {
+      backend_ = std::make_shared<SQLiteBackend>(dir_ / "cache", CacheOptions().memory(1u << 20));
     } else {
       backend_ = std::make_shared<SQLiteBackend>(name_ == "sqlite" ? dir_ / "cache" : ":memory:");
     }

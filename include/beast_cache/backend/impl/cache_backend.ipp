@@ -82,6 +82,8 @@ CacheBackend::CacheBackend(std::shared_ptr<BaseCache<CachedResponse>> responses,
     throw std::invalid_argument("CacheBackend: needs a cache for responses and one for redirects");
   if (options_.max_bytes() != 0 || options_.max_entries() != 0)
     throw std::invalid_argument("CacheBackend: keeps no bounds; SQLiteBackend does");
+  if (options_.memory_bytes() != 0)
+    throw std::invalid_argument("CacheBackend: has no memory in front of its caches; SQLiteBackend does");
   if (options_.compress() || !options_.encryption_key().empty())
     throw std::invalid_argument("CacheBackend: neither compresses nor encrypts; SQLiteBackend does");
 }
