@@ -86,10 +86,17 @@ void add_hits(Parts const& parts) {
                          {"raw 100 KiB", "raw-rows", medium}};
   hundred.rows = {ratio("hit of 100 KiB, 64 in flight / raw read of its row", "hit 100 KiB 64 in flight",
                         "raw 100 KiB", Goal::at_least(0.70))};
+  Case memory;
+  memory.prepare = many.prepare;
+  Arguments const hot = small.with("hot", 1000).with("memory", 16 * MiB);
+  memory.contestants = {{"memory 1 KiB 64 in flight", "hits", hot.with("in-flight", 64)},
+                        {"raw 1 KiB", "raw-rows", small}};
+  memory.rows = {ratio("hit of 1 KiB in memory, 64 in flight / raw read of its row, committing per read",
+                       "memory 1 KiB 64 in flight", "raw 1 KiB", Goal::at_least(4))};
   Case keys;
   keys.contestants = {{"keys", "keys", Arguments()}};
   keys.rows = {plain("URL and key of a request", "us", "keys", "us", Goal::at_most(1.5))};
-  parts.suite.cases.insert(parts.suite.cases.end(), {many, one, hundred, keys});
+  parts.suite.cases.insert(parts.suite.cases.end(), {many, one, hundred, memory, keys});
 }
 
 void add_misses(Parts const& parts) {

@@ -65,8 +65,9 @@ class Urls {
   std::size_t at_ = 0;
 };
 
-std::shared_ptr<SQLiteBackend> open_backend(std::string const& file) {
-  return std::make_shared<SQLiteBackend>(file, CacheOptions().max_body_bytes(std::uint64_t{1} << 40));
+std::shared_ptr<SQLiteBackend> open_backend(std::string const& file, std::uint64_t memory = 0) {
+  return std::make_shared<SQLiteBackend>(
+      file, CacheOptions().max_body_bytes(std::uint64_t{1} << 40).memory(memory));
 }
 
 CachedSession over_network(asio::io_context& io, std::shared_ptr<SQLiteBackend> backend) {
@@ -156,10 +157,12 @@ asio::awaitable<void> hit_loop(CachedSession* session, Urls* urls, std::size_t s
   }
 }
 
+// Of all entries or "hot" of them, with so many bytes of "memory".
 Figures hits(Arguments const& arguments) {
   asio::io_context io(1);
-  CachedSession session = over_network(io, open_backend(arguments.text("file")));
-  Urls urls(arguments.number("entries"));
+  std::uint64_t const memory = arguments.has("memory") ? arguments.number("memory") : 0;
+  CachedSession session = over_network(io, open_backend(arguments.text("file"), memory));
+  Urls urls(arguments.number(arguments.has("hot") ? "hot" : "entries"));
   Meter meter = Meter::timed(std::min<std::size_t>(arguments.number("entries"), 100'000), 0.5);
   for (std::size_t i = 0; i < arguments.number("in-flight"); ++i)
     spawn(io, hit_loop(&session, &urls, arguments.number("value-size"), &meter));
