@@ -1,14 +1,12 @@
 #include "backend/large_bodies.hpp"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <cstring>
 #include <random>
 #include <utility>
 #include <vector>
 
 #include "backend/digest.hpp"
-#include "storage/windows.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -46,7 +44,8 @@ constexpr char insert_chunk[] =
 constexpr char set_stored[] = "UPDATE responses_bodies SET state = 1 WHERE id = ?1 AND token = ?2";
 constexpr char drop_responses[] =
     "DELETE FROM responses WHERE body_id = (SELECT id FROM responses_bodies WHERE id = ?1 AND token = ?2)";
-constexpr char read_chunk[] = "SELECT checksum, data, coding FROM responses_chunks WHERE id = ?1";
+constexpr char read_chunk[] = "SELECT checksum, coding FROM responses_chunks WHERE id = ?1";
+constexpr char read_coded[] = "SELECT data FROM responses_chunks WHERE id = ?1";
 constexpr char unstored[] = "SELECT id, state, touched FROM responses_bodies WHERE state <> 1";
 constexpr char last_chunk[] = "SELECT max(id) FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
 constexpr char remove_chunks[] = "DELETE FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
@@ -63,84 +62,11 @@ std::string part_of(LargeBody const& body, std::uint64_t number) {
   return "chunk " + body.token() + " " + std::to_string(number);
 }
 
-std::string context(Handle const& handle) {
-  return handle.file() + ": a body that is stored in pieces";
+std::string context(std::string const& file) {
+  return file + ": a body that is stored in pieces";
 }
-
-// The pieces of a body, or some of them, one after the other.
-class ChunkReader final : public BodyReader {
- public:
-  ChunkReader(std::shared_ptr<LargeBody const> body, std::uint64_t first, std::uint64_t count)
-      : body_(std::move(body)), at_(first), end_(first + count) {}
-  ~ChunkReader() override {
-    if (window_) Windows::instance().give(std::move(window_));
-  }
-
-  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    if (at_ == end_) co_return 0;
-    if (at_ - begin_ >= filled_) {
-      auto job = [this](Handle& handle) { fill(handle); };
-      co_await body_->bodies().read(job);
-      if (damaged_) co_await drop();
-      if (failure_) std::rethrow_exception(failure_);
-    }
-    std::uint64_t const there = std::min(begin_ + filled_, end_) - at_;
-    auto const count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), there));
-    std::memcpy(buffer.data(), window_.get() + (at_ - begin_), count);
-    at_ += count;
-    co_return count;
-  }
-  std::optional<std::uint64_t> remaining() const noexcept override { return end_ - at_; }
-
- private:
-  // On the lane.
-  void fill(Handle& handle) {
-    if (!window_) window_ = Windows::instance().take();
-    std::uint64_t const first = at_ / LargeBodies::piece_size;
-    std::uint64_t const begin = first * LargeBodies::piece_size;
-    std::uint64_t const end = std::min<std::uint64_t>(begin + Windows::size, body_->size());
-    filled_ = 0;
-    begin_ = begin;
-    try {
-      for (std::uint64_t at = begin; at < end_ && at < end;) {
-        auto const size =
-            static_cast<std::size_t>(std::min<std::uint64_t>(LargeBodies::piece_size, end - at));
-        body_->bodies().read(handle, *body_, at / LargeBodies::piece_size, window_.get() + (at - begin),
-                             size);
-        at += size;
-        filled_ = at - begin;
-      }
-    } catch (Error const& error) {
-      // What is in front of the damage is as good as it was.
-      damaged_ = error.code() == cache_errc::bad_value;
-      if (at_ - begin_ >= filled_) failure_ = std::current_exception();
-    }
-  }
-
-  // It is no part of the outcome whether that works.
-  asio::awaitable<void> drop() {
-    auto job = [this](Handle& handle) { body_->bodies().drop(handle, *body_); };
-    try {
-      co_await body_->bodies().write(job);
-    } catch (Error const& error) {
-      if (error.code() == asio::error::operation_aborted) throw;
-    }
-  }
-
-  std::shared_ptr<LargeBody const> const body_;
-  std::uint64_t at_;
-  std::uint64_t const end_;
-  std::unique_ptr<char[]> window_;  // what was read ahead
-  std::uint64_t begin_ = 0, filled_ = 0;
-  std::exception_ptr failure_;
-  bool damaged_ = false;
-};
 
 }  // namespace
-
-std::unique_ptr<BodyReader> LargeBody::open(std::uint64_t first, std::uint64_t count) const {
-  return std::make_unique<ChunkReader>(shared_from_this(), first, count);
-}
 
 void LargeBodies::create(Handle& handle) {
   handle.execute(create_tables);
@@ -192,7 +118,7 @@ bool LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t nu
       .bind_text(2, body.token())
       .bind(3, clock_->now().time_since_epoch().count())
       .run();
-  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle));
+  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle.file()));
   std::string const checksum = seal_.of_chunk(body.token(), number, data);
   AtRest::Coded const coded = at_rest_.encode(part_of(body, number), data, compressible);
   Statement insert = handle.statement(insert_chunk);
@@ -203,31 +129,46 @@ bool LargeBodies::append(Handle& handle, LargeBody const& body, std::uint64_t nu
 
 void LargeBodies::keep(Handle& handle, LargeBody const& body) const {
   handle.statement(set_stored).bind(1, body.id()).bind_text(2, body.token()).run();
-  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle));
+  if (handle.changes() == 0) throw Error(cache_errc::changed, context(handle.file()));
 }
 
 void LargeBodies::drop(Handle& handle, LargeBody const& body) const {
   handle.statement(drop_responses).bind(1, body.id()).bind_text(2, body.token()).run();
 }
 
-void LargeBodies::read(Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
-                       std::size_t size) const {
-  {
-    Statement query = handle.statement(exists);
-    query.bind(1, body.id()).bind_text(2, body.token());
-    if (!query.step()) throw Error(cache_errc::changed, context(handle));
-  }
+void LargeBodies::check_there(Handle& handle, LargeBody const& body) const {
+  Statement query = handle.statement(exists);
+  query.bind(1, body.id()).bind_text(2, body.token());
+  if (!query.step()) throw Error(cache_errc::changed, context(database_->path()));
+}
+
+std::string LargeBodies::read(Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
+                              std::size_t size) const {
+  std::int64_t const row = chunk_id(body.id(), number);
   Statement query = handle.statement(read_chunk);
-  query.bind(1, chunk_id(body.id(), number));
-  if (!query.step()) throw Error(cache_errc::bad_value, context(handle));
-  // Its own bytes are not used before they have passed.
-  bool const is_sound = at_rest_.decode(part_of(body, number), query.integer(2), query.bytes(1), to, size);
-  auto verdict = Seal::Verdict::damaged;
-  if (is_sound) verdict = seal_.judge(query.bytes(0), seal_.of_chunk(body.token(), number, {to, size}));
-  if (verdict != Seal::Verdict::good) {
-    bool const signature = verdict == Seal::Verdict::bad_signature;
-    throw Error(signature ? cache_errc::bad_signature : cache_errc::bad_value, context(handle));
+  query.bind(1, row);
+  if (!query.step()) throw Error(cache_errc::bad_value, context(database_->path()));
+  std::string checksum(query.bytes(0));
+  std::int64_t const coding = query.integer(1);
+  bool is_sound = false;
+  if (coding == as_it_came) {
+    // Right into its place, not by way of a copy of the row.
+    is_sound = handle.read_blob("responses_chunks", "data", row, to, size);
+  } else {
+    Statement coded = handle.statement(read_coded);
+    coded.bind(1, row);
+    is_sound = coded.step() && at_rest_.decode(part_of(body, number), coding, coded.bytes(0), to, size);
   }
+  if (!is_sound) throw Error(cache_errc::bad_value, context(database_->path()));
+  return checksum;
+}
+
+void LargeBodies::check(LargeBody const& body, std::uint64_t number, std::string_view checksum,
+                        std::string_view data) const {
+  auto const verdict = seal_.judge(checksum, seal_.of_chunk(body.token(), number, data));
+  if (verdict == Seal::Verdict::good) return;
+  bool const signature = verdict == Seal::Verdict::bad_signature;
+  throw Error(signature ? cache_errc::bad_signature : cache_errc::bad_value, context(database_->path()));
 }
 
 bool LargeBodies::is_left(std::int64_t id, std::int64_t state, std::int64_t touched) {

@@ -62,6 +62,12 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> read(Job& job) {
     return database_->read(schema_, Reference<Job>(job));
   }
+  // Begins one that owns what it uses, see Database::start.
+  template <class Job, class Done>
+  bool start_read(asio::any_io_executor const& executor, Job job, Done done) {
+    return database_->start(schema_, sqlite::Kind(sqlite::Mode::read), executor, std::move(job),
+                            std::move(done));
+  }
   // @param weight About how many bytes it writes.
   template <class Job>
   asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(Job& job, std::size_t weight = 0) {
@@ -87,9 +93,15 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   void keep(sqlite::Handle& handle, LargeBody const& body) const;
   // A damaged one does not come up any more.
   void drop(sqlite::Handle& handle, LargeBody const& body) const;
-  // Throws Error(changed) when the body is not there any more, bad_value or bad_signature when it is damaged.
-  void read(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
-            std::size_t size) const;
+  // Throws Error(changed) when the body is not there any more.
+  void check_there(sqlite::Handle& handle, LargeBody const& body) const;
+  // Reads a piece of that size. Returns its checksum, with which it has to be checked. Throws
+  // Error(bad_value) when it is not there.
+  std::string read(sqlite::Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
+                   std::size_t size) const;
+  // Any thread. Throws Error(bad_value) or Error(bad_signature).
+  void check(LargeBody const& body, std::uint64_t number, std::string_view checksum,
+             std::string_view data) const;
 
   // Removes what is left, up to `most` pieces. Returns whether there is more.
   bool sweep(sqlite::Handle& handle, std::size_t most = 64);

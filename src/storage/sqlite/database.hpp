@@ -12,6 +12,7 @@
 // Database.
 
 #include <atomic>
+#include <boost/asio/bind_executor.hpp>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -130,6 +131,19 @@ class Database : public std::enable_shared_from_this<Database> {
   template <class Job>
   asio::awaitable<Result<Job>> write(std::shared_ptr<Schema> const& schema, Job job) {
     return run(schema, Kind(Mode::write), std::move(job));
+  }
+
+  // Begins it, and goes on; `done(std::exception_ptr)` is called on the executor. The job has to own what it
+  // uses. False, and nothing, when the tables have to be looked for first.
+  template <class Job, class Done>
+  bool start(std::shared_ptr<Schema> const& schema, Kind kind, asio::any_io_executor const& executor, Job job,
+             Done done) {
+    if (schema->ready_.load(std::memory_order_acquire) != file_->generation.load()) return false;
+    check_process();
+    detail::OffloadInitiation<void, Handle, Job, std::shared_ptr<Database>> begin(
+        kind.operation(), std::move(job), shared_from_this());
+    std::move(begin)(asio::bind_executor(executor, std::move(done)), &lane_for(kind.mode));
+    return true;
   }
 
   // Held by an operation of several steps. Between two of them it is in no lane's queue; close() waits for it

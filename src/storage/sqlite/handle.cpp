@@ -255,6 +255,18 @@ std::int64_t Handle::query_integer(std::string const& sql) {
   return query.step() ? query.integer(0) : 0;
 }
 
+bool Handle::read_blob(char const* table, char const* column, std::int64_t row, char* to, std::size_t size) {
+  sqlite3_blob* raw = nullptr;
+  int result = sqlite3_blob_open(db_, "main", table, column, row, 0, &raw);
+  std::unique_ptr<sqlite3_blob, int (*)(sqlite3_blob*)> const blob(raw, sqlite3_blob_close);
+  if (result == SQLITE_ERROR) return false;  // a number is there, say
+  if (result == SQLITE_OK && static_cast<std::size_t>(sqlite3_blob_bytes(raw)) != size) return false;
+  if (result == SQLITE_OK) result = sqlite3_blob_read(raw, to, static_cast<int>(size), 0);
+  if (result != SQLITE_OK) raise(db_, result, file_, table);
+  note_bytes(size);
+  return true;
+}
+
 void Handle::check_cancelled() const {
   if (cancelled()) throw Error(asio::error::operation_aborted, file_ + ": cancelled");
 }

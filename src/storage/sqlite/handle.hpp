@@ -106,6 +106,9 @@ class Handle {
 
   // Runs one or more statements without parameters, not cached.
   void execute(std::string const& sql);
+  // Reads a blob of that size, page by page, right into its place. False when there is none of that
+  // size.
+  bool read_blob(char const* table, char const* column, std::int64_t row, char* to, std::size_t size);
   // The first column of the first row as an integer; 0 without a row.
   std::int64_t query_integer(std::string const& sql);
 

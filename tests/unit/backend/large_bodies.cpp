@@ -2,6 +2,7 @@
 
 #include "beast_cache/backend/sqlite_backend.hpp"
 #include "beast_cache/testing/manual_clock.hpp"
+#include "by_hand.hpp"
 #include "sqlite_file.hpp"
 #include "support.hpp"
 
@@ -323,4 +324,103 @@ TEST_CASE("A file of the second version takes bodies in pieces") {
   CHECK(world.body() == bytes);
   run(world.backend->clear());
   CHECK(world.pieces() == "0");
+}
+
+namespace {
+
+// A body of four windows, of which more than one has been read.
+class Ahead : public ByHand {
+ public:
+  Ahead() : backend(dir_ / "large.sqlite", CacheOptions(), SQLiteOptions().executor(executor())) {
+    std::unique_ptr<BodyWriter> const writer = backend.write_body();
+    for (std::size_t at = 0; at < bytes.size(); at += piece) run(writer->append(bytes.substr(at, piece)));
+    CachedResponse const head = page(url, "");
+    run(writer->store(head_of(head)));
+    Lookup const found = run(backend.lookup(query(url)));
+    reader = found.selected()->body().open();
+    while (text.size() != 8 * piece) read_on();
+    // The third window is with the threads now.
+  }
+
+  std::unique_ptr<Running<std::size_t>> begin_reading() {
+    return begin(reader->read_some(asio::buffer(buffer)));
+  }
+  void finish_reading(Running<std::size_t>& reading) {
+    std::size_t const count = finish(reading);
+    text.append(buffer, 0, count);
+  }
+  void read_on() { finish_reading(*begin_reading()); }
+  void read_to_the_end() {
+    while (reader->remaining() != 0) read_on();
+    bool const same = text == bytes;
+    CHECK(same);
+  }
+  std::string path() const { return dir_ / "large.sqlite"; }
+
+ private:
+  TempDir dir_;
+
+ public:
+  SQLiteBackend backend;
+  std::string const bytes = pattern(15 * piece + 3);
+  std::string text, buffer = std::string(piece, '\0');
+  std::unique_ptr<BodyReader> reader;
+};
+
+}  // namespace
+
+TEST_CASE("While one window of a body is used the next one is read") {
+  Ahead body;
+  CHECK(body.work());
+  auto const reading = body.begin_reading();
+  REQUIRE(reading->result.has_value());
+  body.finish_reading(*reading);
+  body.read_to_the_end();
+}
+
+TEST_CASE("Who waits for the next window may give up, and ask again") {
+  Ahead body;
+  for (int i = 0; i < 2; ++i) {
+    auto const reading = body.begin_reading();
+    CHECK_FALSE(reading->result.has_value());
+    reading->cancel.emit(asio::cancellation_type::terminal);
+    CHECK(reading->look());
+    try {
+      static_cast<void>(body.finish(*reading));
+      FAIL("not cancelled");
+    } catch (Error const& error) {
+      CHECK(error.code() == asio::error::operation_aborted);
+    }
+  }
+  body.read_to_the_end();
+}
+
+TEST_CASE("The window that was read ahead may come to nothing: then it is read again") {
+  Ahead body;
+  SECTION("its context has gone") {
+    body.caller = std::make_shared<asio::io_context>();
+    body.read_to_the_end();
+  }
+  SECTION("who waited for it has gone") {
+    auto reading = body.begin_reading();
+    CHECK_FALSE(reading->result.has_value());
+    body.caller = std::make_shared<asio::io_context>();
+    reading.reset();
+    body.read_to_the_end();
+  }
+  SECTION("nobody wants it any more") {
+    body.reader.reset();
+    while (body.work()) {
+    }
+    CHECK(body.text.size() == 8 * piece);
+  }
+}
+
+TEST_CASE("Damage in a window that is read ahead is an error in its place") {
+  Ahead body;
+  execute(body.path(), "UPDATE responses_chunks SET data = zeroblob(262144) WHERE id % 16777216 = 13");
+  CHECK_THROWS_AS(body.read_to_the_end(), Error);
+  CHECK(body.text == body.bytes.substr(0, 13 * piece));
+  Lookup const found = body.run(body.backend.lookup(query(url)));
+  CHECK_FALSE(found.selected());
 }
