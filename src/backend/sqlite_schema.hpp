@@ -143,6 +143,7 @@ inline constexpr char store[] =
     "coding) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
     "?22, ?23, ?24, ?25, ?26)";
+inline constexpr char count_variants[] = "SELECT count(*) FROM responses WHERE key = ?1";
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";

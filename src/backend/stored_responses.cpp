@@ -293,6 +293,12 @@ void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
     AtRest::Coded const coded = bodies_.at_rest().encode("body", *text(), is_compressible());
     insert.bind_blob(24, coded.bytes()).bind_null(25).bind(26, coded.coding()).run();
   }
+  {
+    // Dropping takes a temporary table, which costs more than all the rest: seldom is there anything to drop.
+    sqlite::Statement count = handle.statement(sql::count_variants);
+    count.bind_text(1, key_);
+    if (!count.step() || static_cast<std::size_t>(count.integer(0)) <= most) return;
+  }
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
   drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).run();
 }
