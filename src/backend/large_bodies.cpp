@@ -46,7 +46,7 @@ constexpr char drop_responses[] =
     "DELETE FROM responses WHERE body_id = (SELECT id FROM responses_bodies WHERE id = ?1 AND token = ?2)";
 constexpr char read_chunk[] = "SELECT checksum, coding FROM responses_chunks WHERE id = ?1";
 constexpr char read_coded[] = "SELECT data FROM responses_chunks WHERE id = ?1";
-constexpr char unstored[] = "SELECT id, state, touched FROM responses_bodies WHERE state <> 1";
+constexpr char unstored[] = "SELECT id, state, touched, token FROM responses_bodies WHERE state <> 1";
 constexpr char last_chunk[] = "SELECT max(id) FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
 constexpr char remove_chunks[] = "DELETE FROM responses_chunks WHERE id BETWEEN ?1 AND ?2";
 constexpr char remove_body[] = "DELETE FROM responses_bodies WHERE id = ?1";
@@ -171,24 +171,25 @@ void LargeBodies::check(LargeBody const& body, std::uint64_t number, std::string
   throw Error(signature ? cache_errc::bad_signature : cache_errc::bad_value, context(database_->path()));
 }
 
-bool LargeBodies::is_left(std::int64_t id, std::int64_t state, std::int64_t touched) {
+bool LargeBodies::is_left(Statement const& row) {
+  std::int64_t const id = row.integer(0), state = row.integer(1), touched = row.integer(2);
   std::lock_guard const lock(mutex_);
   bool const is_held = held_.count(id) != 0;
   if (state == left) return !is_held;
-  if (abandoned_.count(id) != 0) return true;
+  if (abandoned_.count(std::string(row.bytes(3))) != 0) return !is_held;
   auto const deadline = TimePoint(std::chrono::milliseconds(touched)) + patience;
   return !is_held && deadline < clock_->now();
 }
 
 bool LargeBodies::sweep(Handle& handle, std::size_t most) {
-  std::vector<std::int64_t> bodies;
+  std::vector<std::pair<std::int64_t, std::string>> bodies;
   {
     Statement query = handle.statement(unstored);
     while (query.step()) {
-      if (is_left(query.integer(0), query.integer(1), query.integer(2))) bodies.push_back(query.integer(0));
+      if (is_left(query)) bodies.emplace_back(query.integer(0), query.bytes(3));
     }
   }
-  for (std::int64_t const id : bodies) {
+  for (auto const& [id, token] : bodies) {
     if (most == 0) return true;
     std::int64_t const first = chunk_id(id, 0);
     std::int64_t last = first;
@@ -203,7 +204,7 @@ bool LargeBodies::sweep(Handle& handle, std::size_t most) {
     if (from != first) return true;
     handle.statement(remove_body).bind(1, id).run();
     std::lock_guard const lock(mutex_);
-    abandoned_.erase(id);
+    abandoned_.erase(token);
   }
   return false;
 }
@@ -232,9 +233,9 @@ void LargeBodies::release(std::int64_t id) noexcept {
   if (at != held_.end() && --at->second == 0) held_.erase(at);
 }
 
-void LargeBodies::abandon(std::int64_t id) {
+void LargeBodies::abandon(std::string const& token) {
   std::lock_guard const lock(mutex_);
-  abandoned_.insert(id);
+  abandoned_.insert(token);
 }
 
 }  // namespace detail

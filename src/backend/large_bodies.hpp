@@ -112,8 +112,8 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   // What is held is not swept.
   void hold(std::int64_t id);
   void release(std::int64_t id) noexcept;
-  // No longer held, and never stored.
-  void abandon(std::int64_t id);
+  // Never stored. By its token: if its first piece was rolled back, another body has its number.
+  void abandon(std::string const& token);
 
  private:
   template <class Job>
@@ -126,7 +126,8 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
     Job* job_;
   };
 
-  bool is_left(std::int64_t id, std::int64_t state, std::int64_t touched);
+  // Of a row of those that are not stored.
+  bool is_left(sqlite::Statement const& row);
 
   std::shared_ptr<sqlite::Database> const database_;
   Seal const seal_;
@@ -135,7 +136,7 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   std::shared_ptr<Clock const> const clock_;
   std::mutex mutex_;
   std::map<std::int64_t, int> held_;
-  std::set<std::int64_t> abandoned_;
+  std::set<std::string> abandoned_;
 };
 
 // One of them, held.

@@ -33,6 +33,7 @@ void MemoryTier::glance(Glance& glance, sqlite::WriteEpochs const& epochs, Looku
   glance.tier_ = this;
   glance.began_ = clock_->now();
   glance.mark_ = epochs.mark(query.key());
+  bool const is_settled = !glance.mark_.is_being_written();
   std::shared_ptr<Held const> held;
   {
     std::lock_guard const lock(mutex_);
@@ -40,7 +41,7 @@ void MemoryTier::glance(Glance& glance, sqlite::WriteEpochs const& epochs, Looku
       glance.checks_ = !std::exchange(checking_, true);
       return;
     }
-    auto const at = by_key_.find(query.key());
+    auto const at = is_settled ? by_key_.find(query.key()) : by_key_.end();
     if (at == by_key_.end() || at->second->mark != glance.mark_) return;
     held = at->second->held;
     at->second->visited = true;
@@ -68,7 +69,7 @@ void MemoryTier::looked(Glance& glance, sqlite::WriteEpochs& epochs) {
 
 void MemoryTier::remember(Glance const& glance, std::string const& key, std::int64_t row,
                           StoredResponse const& response) {
-  if (!any() || !response.body().text()) return;
+  if (!any() || glance.mark_.is_being_written() || !response.body().text()) return;
   std::uint64_t const size = size_of(key, response);
   if (size > most_ / 8) return;
   auto held = std::make_shared<Held const>(row, response);

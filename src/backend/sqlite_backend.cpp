@@ -172,7 +172,7 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
   ~Writer() override {
     if (!body_ || stored_) return;
     try {
-      bodies_->abandon(body_->id());
+      bodies_->abandon(body_->token());
     } catch (std::bad_alloc const&) {
       // Then it goes when its time is up, as that of a killed process does.
     }

@@ -34,13 +34,14 @@ void Lane::submit(Operation* operation) {
 
 // Once queued the operation may complete and let go of the lane: the caller holds it.
 void Lane::enqueue(Operation* operation) noexcept {
+  OperationService const& service = operation->service_;
   Operation* head = head_.load(std::memory_order_relaxed);
   do operation->next_ = head;
   while (!head_.compare_exchange_weak(head, operation));
   // The pump looks at the queue once more after it has changed the state.
   if (state_.load() == running) return;
   WakeScope* const scope = WakeScope::current();
-  if (!scope || !scope->add(*this)) wake();
+  if (!scope || !scope->add(*this, service)) wake();
 }
 
 void Lane::wake() noexcept {
@@ -165,26 +166,29 @@ void Lane::orphaned() noexcept {
 thread_local WakeScope* WakeScope::current_ = nullptr;
 
 // Not inlined: GCC 12 would warn that the address of a local variable is kept.
-[[gnu::noinline]] WakeScope::WakeScope() noexcept : outer_(current_) {
+[[gnu::noinline]] WakeScope::WakeScope(OperationService const& service) noexcept
+    : outer_(current_), service_(&service) {
   current_ = this;
 }
 
-bool WakeScope::add(Lane& lane) noexcept {
+bool WakeScope::add(Lane& lane, OperationService const& service) noexcept {
+  if (&service != service_) return false;
   // A handler that computes for long must not keep the others' operations from being run. (To look at the
   // clock is not for nothing either.)
   if (++added_ % 8 == 0 && Lane::Clock::now() - began_ > std::chrono::microseconds(100)) late_ = true;
   if (late_) return false;
   for (std::size_t i = 0; i < size_; ++i) {
-    if (lanes_[i].get() == &lane) return true;
+    if (lanes_[i].lane.get() == &lane) return true;
   }
   if (size_ == lanes_.size()) return false;
-  lanes_[size_++] = lane.shared_from_this();
+  lanes_[size_].worker_context = lane.options_.worker_context.lock();
+  lanes_[size_++].lane = lane.shared_from_this();
   return true;
 }
 
 WakeScope::~WakeScope() {
   current_ = outer_;
-  for (std::size_t i = 0; i < size_; ++i) lanes_[i]->wake();
+  for (std::size_t i = 0; i < size_; ++i) lanes_[i].lane->wake();
 }
 
 }  // namespace detail

@@ -43,7 +43,7 @@ class CompletionBatch {
 
   void operator()() {
     // The last one's operations wake their lanes by themselves, after the others'.
-    std::optional<WakeScope> wake_together(std::in_place);
+    std::optional<WakeScope> wake_together(std::in_place, operations_.front()->service_);
     if (count_ != 0) operations_.front()->service_.taken(std::exchange(count_, 0), bytes_);
     while (!operations_.empty()) {
       Operation* const operation = operations_.pop_front();

@@ -1,52 +1,19 @@
 #include "beast_cache/detail/single_flight.hpp"
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/execution_context.hpp>
-#include <boost/asio/query.hpp>
 #include <optional>
 
+#include "beast_cache/detail/context_gate.hpp"
 #include "beast_cache/error.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-namespace {
-
-// Knows when a context goes down, so that other contexts' threads stop using it: what is done under the
-// gate's mutex while it is open is done before the context's queues are emptied for the last time.
-class Gate final : public asio::execution_context::service {
- public:
-  using key_type = Gate;
-  static asio::execution_context::id id;
-
-  class State {
-   public:
-    std::mutex mutex;
-    bool closed = false;
-  };
-
-  explicit Gate(asio::execution_context& context) : service(context), state_(std::make_shared<State>()) {}
-  std::shared_ptr<State> const& state() const noexcept { return state_; }
-
- private:
-  void shutdown() noexcept override {
-    std::lock_guard const lock(state_->mutex);
-    state_->closed = true;
-  }
-
-  std::shared_ptr<State> const state_;
-};
-
-asio::execution_context::id Gate::id;
-
-}  // namespace
-
 class SingleFlight::Seat {
  public:
   Seat(asio::any_io_executor const& executor, Clock::time_point deadline)
-      : gate_(asio::use_service<Gate>(asio::query(executor, asio::execution::context)).state()),
-        baton_(std::in_place, executor, deadline) {}
+      : gate_(ContextGate::of(executor)), baton_(std::in_place, executor, deadline) {}
 
   // The leader's side.
   void release(Outcome outcome, unsigned status) noexcept {
@@ -67,7 +34,7 @@ class SingleFlight::Seat {
   }
 
  private:
-  std::shared_ptr<Gate::State> const gate_;
+  std::shared_ptr<ContextGate> const gate_;
   std::optional<Baton> baton_;
   // Written before the baton is released, read after it.
   Outcome outcome_ = Outcome::too_late;

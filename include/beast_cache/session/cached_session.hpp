@@ -23,6 +23,8 @@ inline namespace v1 {
 
 namespace detail {
 
+class ContextGate;
+
 /// What the requests of a `CachedSession` share. It outlives the session while a request is under way.
 class CachedCore : public std::enable_shared_from_this<CachedCore> {
  public:
@@ -36,6 +38,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   /// The same client, backend and revalidations, for requests of another kind.
   CachedCore(CachedCore const& other, Limits limits)
       : executor_(other.executor_),
+        gate_(other.gate_),
         client_(other.client_),
         backend_(other.backend_),
         revalidations_(other.revalidations_),
@@ -64,6 +67,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
                                           CacheDirectives directives, std::shared_ptr<Revalidation> counted);
 
   asio::any_io_executor executor_;
+  std::shared_ptr<ContextGate> gate_;  // of its context, which the session may outlive
   std::shared_ptr<HttpClient> client_;
   std::shared_ptr<CacheBackend> backend_;
   std::shared_ptr<Revalidations> revalidations_;

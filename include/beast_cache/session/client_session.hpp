@@ -90,7 +90,8 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 /// session's executor runs the timers, and must belong to a context that is run.
 /// Thread safety: distinct objects: safe; shared objects: requests may be made from any thread, also on a
 /// context that several threads run. The context must not be destroyed before the last `StreamedResponse`;
-/// a session may outlive it, unless the session's executor is a strand.
+/// a session may outlive it, unless the session's executor is a strand. A request that was made on another
+/// context waits in the session's: the other one must not be destroyed before the request has completed.
 class ClientSession : public HttpClient, public RequestMethods<ClientSession, detail::ClientCore> {
  public:
   explicit ClientSession(asio::any_io_executor executor, ClientOptions options = {})

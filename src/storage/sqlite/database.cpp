@@ -105,6 +105,7 @@ Database::Database(std::string path, bool memory, SQLiteOptions const& options)
     if (lane.owns_thread) {
       threads_.push_back(std::make_unique<detail::WorkerPool>(1));
       lane.worker = threads_.back()->executor();
+      lane.worker_context = threads_.back()->context();
     }
     return lane;
   };
@@ -245,7 +246,9 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
 asio::awaitable<void> Database::finish_steps(std::shared_ptr<Database> self) {
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
-  while (self->steps_.load() != 0) {
+  // A context that does not run holds nobody up: a step that comes later opens the file again.
+  auto const deadline = asio::steady_timer::clock_type::now() + self->busy_timeout();
+  while (self->steps_.load() != 0 && asio::steady_timer::clock_type::now() < deadline) {
     timer.expires_after(std::chrono::milliseconds(1));
     error_code ec;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));

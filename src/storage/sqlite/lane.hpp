@@ -126,6 +126,7 @@ class WriterLane final : public SQLiteLane {
 
   void open(detail::Operation* operation);
   void begin(detail::Operation* operation);
+  bool is_outdated() noexcept;
   void run_grouped(detail::Operation* operation, bool savepoint);
   void run_alone(detail::Operation* operation);
   void run_autocommit(detail::Operation* operation);

@@ -126,7 +126,13 @@ void WriterLane::roll_back() noexcept {
   }
 }
 
+// What a cache that was opened meanwhile asks for is asked of the transactions that begin after it.
+bool WriterLane::is_outdated() noexcept {
+  return full_ != file().full_durability() || handle().counts().watched() != file().counted.load();
+}
+
 void WriterLane::run_grouped(Operation* operation, bool savepoint) {
+  if (!group_.empty() && is_outdated()) commit_group();
   if (group_.empty()) {
     // Also when a failed one left the transaction open with nothing in it.
     begin(operation);

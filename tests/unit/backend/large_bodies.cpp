@@ -1,6 +1,7 @@
 // Bodies that are stored in pieces.
 
 #include "beast_cache/backend/sqlite_backend.hpp"
+#include "beast_cache/storage/sqlite_cache.hpp"
 #include "beast_cache/testing/manual_clock.hpp"
 #include "by_hand.hpp"
 #include "sqlite_file.hpp"
@@ -124,6 +125,31 @@ TEST_CASE("What was not stored is gone with the next write, and nobody sees it")
   world.touch();
   CHECK(world.pieces() == "0");
   CHECK(world.bodies() == "0");
+}
+
+TEST_CASE("A body whose beginning was rolled back does not take the next one along") {
+  World world;
+  world.touch();
+  SQLiteCache same_file(world.path(), "pages");
+  auto const set_pages = [&](std::string const& most) {
+    run(same_file.get_connection(
+        [most](SQLiteConnection& connection) {
+          sqlite3_exec(connection.native_handle(), ("PRAGMA max_page_count=" + most).c_str(), nullptr,
+                       nullptr, nullptr);
+        },
+        ConnectionUse::write_autocommit));
+  };
+  set_pages("1");  // which is no less than there are
+  std::unique_ptr<BodyWriter> failed = world.backend->write_body();
+  CHECK(failure_of(failed->append(pattern(piece))) == cache_errc::full);
+  set_pages("1000000");
+  std::string const bytes = pattern(3 * piece);
+  std::unique_ptr<BodyWriter> const writer = world.write(std::string_view(bytes).substr(0, piece));
+  failed.reset();
+  run(writer->append(bytes.substr(piece, piece)));
+  run(writer->append(bytes.substr(2 * piece)));
+  run(writer->store(head_of(page(url, ""))));
+  CHECK(world.body() == bytes);
 }
 
 TEST_CASE("Closing the backend takes what is left along") {

@@ -200,6 +200,19 @@ TEST_CASE("A look-up that a write overtakes is not remembered") {
   CHECK(file.body() == "new");
 }
 
+TEST_CASE("What was removed is gone even if the one who did that stands still") {
+  Tiered file;
+  file.store(where, "body");
+  REQUIRE(file.warm_up());
+  auto const removal = file.begin(file.backend.remove_with_aliases(Url(where)));
+  while (file.work()) {
+  }
+  CHECK_FALSE(removal->result.has_value());
+  std::shared_ptr<asio::io_context> const standing_still = std::move(file.caller);
+  file.caller = std::make_shared<asio::io_context>();
+  CHECK_FALSE(file.body());
+}
+
 TEST_CASE("A body in pieces stays in the file, and a large one does not push out all others") {
   Tiered file(1u << 20);
   file.store(where, std::string(200'000, 'x'));
@@ -258,7 +271,10 @@ TEST_CASE("Memory keeps within its bytes, and what is asked for in it") {
   std::mt19937 random(7);
   for (int i = 0; i < 5000; ++i) {
     int const number = static_cast<int>(random() % 60);
-    if (random() % 4 == 0) epochs.written(query("http://h.test/" + std::to_string(number)).key());
+    if (random() % 4 == 0) {
+      sqlite::Writing const writing(epochs, query("http://h.test/" + std::to_string(number)).key());
+      CHECK_FALSE(remember(number));
+    }
     remember(number);
     CHECK(tier.size() <= most);
   }

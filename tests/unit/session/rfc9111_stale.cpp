@@ -42,6 +42,33 @@ struct Writer {
 
 }  // namespace
 
+TEST_CASE("what is stale is still served when the context that would revalidate it has gone") {
+  auto const clock = std::make_shared<ManualClock>();
+  auto const client = std::make_shared<FakeClient>(
+      always("Cache-Control: max-age=60, stale-while-revalidate=30\r\nETag: \"a\"\r\n"));
+  auto const backend = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                                      std::make_shared<MemoryCache<std::string>>(),
+                                                      CacheOptions().clock(clock));
+  std::optional<CachedSession> session;
+  std::vector<std::string> bodies;
+  auto const get = [&](asio::io_context& context) {
+    asio::co_spawn(context, session->get(url), [&](std::exception_ptr e, CachedResponse response) {
+      if (!e) bodies.push_back(response.body());
+    });
+    context.run();
+  };
+  {
+    asio::io_context context;
+    session.emplace(context.get_executor(), client, backend);
+    get(context);
+  }
+  clock->advance(70s);
+  asio::io_context other;
+  get(other);
+  CHECK(bodies == std::vector<std::string>{"body", "body"});
+  CHECK(client->requests().size() == 1);
+}
+
 TEST_CASE("stale-while-revalidate answers at once and validates once (RFC 5861 3)") {
   RangeOrigin origin;
   origin.headers = "Cache-Control: max-age=60, stale-while-revalidate=30\r\n";

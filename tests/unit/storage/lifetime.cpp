@@ -293,6 +293,56 @@ TEST_CASE("close waits for an operation that still has to make its table", "[sto
   CHECK(written_before_close);
 }
 
+TEST_CASE("close does not wait for a context that stands still", "[storage]") {
+  TempDirectory directory;
+  SQLiteOptions options;
+  options.busy_timeout(std::chrono::milliseconds(1));
+  SQLiteCache cache(directory.file("demo"), "cache", options);
+  asio::io_context still;
+  bool written = false;
+  asio::co_spawn(still, cache.write("k", "v"), [&](std::exception_ptr e) { written = !e; });
+  still.poll();
+  // It is between two steps, and goes on when the file has been closed.
+  run(cache.close());
+  CHECK_FALSE(written);
+  still.restart();
+  still.run();
+  CHECK(written);
+}
+
+namespace {
+
+asio::awaitable<void> read_once(SQLiteCache& cache, bool& done) {
+  std::optional<std::string> const value = co_await cache.read("k");
+  done = value == "v";
+}
+
+// Between two operations it runs another context until that has read something.
+asio::awaitable<void> read_and_block(SQLiteCache& cache, int& stuck) {
+  for (int i = 0; i < 20; ++i) {
+    co_await cache.read("k");
+    asio::io_context inner;
+    bool done = false;
+    asio::co_spawn(inner, read_once(cache, done), asio::detached);
+    inner.run_for(std::chrono::seconds(20));
+    stuck += !done;
+    if (stuck != 0) co_return;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a handler may run another context that reads, and wait for that", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(cache.write("k", "v"));
+  asio::io_context context;
+  int stuck = 0;
+  for (int i = 0; i < 8; ++i) asio::co_spawn(context, read_and_block(cache, stuck), asio::detached);
+  context.run();
+  CHECK(stuck == 0);
+}
+
 // --- processes ---
 
 TEST_CASE("another process's lock is waited for as long as the busy timeout, readers go on", "[storage]") {

@@ -183,6 +183,47 @@ TEST_CASE("size is exact after many writers, of one cache, of two and of two tab
   }(other, std::stoull(tool(directory, "select count(*) from other"))));
 }
 
+namespace {
+
+asio::awaitable<void> write_until(SQLiteCache& cache, int id, bool const& over) {
+  for (int i = 0; !over; ++i) co_await cache.write(std::to_string(id) + "-" + std::to_string(i % 50), "v");
+}
+
+// Its first write is one of those that share a transaction with the others'.
+asio::awaitable<void> write_into_each(std::string file, int tables, bool& over) {
+  for (int i = 0; i < tables; ++i) {
+    SQLiteCache table(file, "table" + std::to_string(i));
+    co_await table.write("new", "v");
+    std::uint64_t const size = co_await table.size();
+    CHECK(size == 2);
+  }
+  over = true;
+}
+
+asio::awaitable<void> make_each(std::string file, int tables) {
+  for (int i = 0; i < tables; ++i) {
+    SQLiteCache table(file, "table" + std::to_string(i));
+    co_await table.write("old", "v");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("size is exact for a table that was opened while others write", "[storage]") {
+  TempDirectory directory;
+  std::string const file = directory.file("demo");
+  run(make_each(file, 30));
+  SQLiteCache busy(file, "busy");
+  asio::io_context context;
+  bool over = false;
+  int failures = 0;
+  for (int id = 0; id < 50; ++id) asio::co_spawn(context, write_until(busy, id, over), asio::detached);
+  asio::co_spawn(context, write_into_each(file, 30, over),
+                 [&](std::exception_ptr e) { failures += e != nullptr; });
+  context.run();
+  CHECK(failures == 0);
+}
+
 TEST_CASE("size is exact after SQL of the user's own", "[storage]") {
   for (ConnectionUse const use : {ConnectionUse::write, ConnectionUse::write_autocommit}) {
     TempDirectory directory;

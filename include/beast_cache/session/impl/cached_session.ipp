@@ -5,6 +5,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "beast_cache/detail/context_gate.hpp"
 #include "beast_cache/session/basic_credentials.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/cached_exchange.ipp"
@@ -27,6 +29,7 @@ namespace detail {
 CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClient> client,
                        std::shared_ptr<CacheBackend> backend)
     : executor_(std::move(executor)),
+      gate_(ContextGate::of(executor_)),
       client_(std::move(client)),
       backend_(std::move(backend)),
       revalidations_(std::make_shared<Revalidations>()) {
@@ -151,10 +154,15 @@ void CachedCore::revalidate_later(Request request, CacheDirectives directives, s
     request.headers().erase(name);
   }
   request.set_on_interim(Request::OnInterim());
-  asio::co_spawn(
-      asio::make_strand(executor_),
-      revalidate(shared_from_this(), std::move(request), std::move(directives), std::move(counted)),
-      asio::detached);
+  std::lock_guard const lock(gate_->mutex);
+  if (gate_->closed) return;
+  auto const strand = asio::make_strand(executor_);
+  auto start = [strand, task = revalidate(shared_from_this(), std::move(request), std::move(directives),
+                                          std::move(counted))]() mutable {
+    asio::co_spawn(strand, std::move(task), asio::detached);
+  };
+  // Not at once: nothing of the user's runs under the mutex.
+  asio::post(strand, std::move(start));
 }
 
 asio::awaitable<void> CachedCore::revalidate(std::shared_ptr<CachedCore> self, Request request,
