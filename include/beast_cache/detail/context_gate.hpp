@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <mutex>
 
@@ -19,6 +20,9 @@ class ContextGate {
  public:
   /// The one of the executor's context, which may be gone afterwards.
   static std::shared_ptr<ContextGate> of(asio::any_io_executor const& executor) {
+    // Services go down in the order opposite to that in which they were made, and that of the timers looks at
+    // them without its mutex: the gate has to close before.
+    asio::steady_timer const made_before(executor);
     return asio::use_service<Service>(asio::query(executor, asio::execution::context)).gate;
   }
 
