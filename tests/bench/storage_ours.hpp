@@ -20,6 +20,8 @@ inline SQLiteCache open_cache(Arguments const& arguments) {
   SQLiteOptions options;
   if (arguments.text("durability", "normal") == "full") options.durability(beast_cache::Durability::full);
   options.inline_reads(arguments.has("inline"));
+  if (arguments.has("cache-size")) options.cache_size(arguments.number("cache-size"));
+  if (arguments.has("mmap-size")) options.mmap_size(arguments.number("mmap-size"));
   return SQLiteCache(arguments.text("file"), "cache", options);
 }
 

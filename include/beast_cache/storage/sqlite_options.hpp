@@ -221,7 +221,7 @@ class SQLiteOptions {
   std::size_t checkpoint_pages_ = 10'000;
   std::size_t wal_limit_ = std::size_t{128} << 20;
   std::size_t page_size_ = 4096;
-  std::size_t cache_size_ = std::size_t{2} << 20;
+  std::size_t cache_size_ = std::size_t{8} << 20;
   std::size_t mmap_size_ = 0;
   std::size_t readers_ = 1;
   bool inline_reads_ = false;

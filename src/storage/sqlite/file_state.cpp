@@ -155,7 +155,7 @@ void FileState::tune(Handle& handle, Role role) const {
   // Overwriting what is deleted makes clear() nine times slower; clear(Erase::secure) does it.
   handle.execute("PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=" +
                  std::to_string(options_.wal_limit()));
-  handle.execute(full_.load() ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  handle.set_durability(full_.load() ? Durability::full : Durability::normal);
 }
 
 void FileState::begin_write(Handle& handle) const {
