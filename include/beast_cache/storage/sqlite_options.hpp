@@ -109,9 +109,9 @@ class SQLiteOptions {
   std::size_t page_size() const noexcept { return page_size_; }
 
   /// The memory in bytes that each handle (a reader's, the writer's) may use for pages. What is not there comes
-  /// from the operating system's cache: with 1 KiB values that costs about as much as the read itself, so that
-  /// a program with memory to spare makes its reads up to twice as fast by giving the file's size here.
-  /// Default: 2 MiB. @throws std::invalid_argument if 0 or above 1 TiB.
+  /// from the operating system's cache, which costs about as much as the read itself. 8 MiB hold the index of
+  /// some 300 000 keys of 12 bytes; a program with memory to spare makes its reads up to twice as fast by giving
+  /// the file's size here. Default: 8 MiB. @throws std::invalid_argument if 0 or above 1 TiB.
   SQLiteOptions& cache_size(std::size_t value) {
     cache_size_ = in_range("cache_size", value, 1, std::size_t{1} << 40);
     return *this;

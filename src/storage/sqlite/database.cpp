@@ -70,28 +70,6 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
   return found;
 }
 
-Handle* InlineReader::try_lock(FileState& file) {
-  if (!mutex_.try_lock()) return nullptr;
-  try {
-    std::uint64_t const generation = file.generation.load();
-    if (!handle_ || generation_ != generation) {
-      handle_.reset();
-      handle_ = file.open(FileState::Role::reader);
-      generation_ = generation;
-    }
-    handle_->start_busy_deadline(file.busy_timeout());
-    return handle_.get();
-  } catch (...) {
-    mutex_.unlock();
-    throw;
-  }
-}
-
-void InlineReader::close() noexcept {
-  std::lock_guard lock(mutex_);
-  handle_.reset();
-}
-
 Database::Database(std::string path, bool memory, SQLiteOptions const& options)
     : file_(std::make_shared<FileState>(std::move(path), memory, options)),
       forks_(detail::fork_generation()) {
@@ -111,16 +89,17 @@ Database::Database(std::string path, bool memory, SQLiteOptions const& options)
   };
   if (memory || !options.read_only()) writer_ = std::make_shared<WriterLane>(next_lane(), file_);
   if (memory) return;
+  if (options.inline_reads()) inline_ = std::make_shared<InlineReader>(!options.executor());
   for (std::size_t i = 0; i < options.readers(); ++i) {
     try {
-      readers_.push_back(std::make_shared<ReaderLane>(next_lane(), file_));
+      // The first one looks after those who read by themselves.
+      readers_.push_back(std::make_shared<ReaderLane>(next_lane(), file_, i == 0 ? inline_ : nullptr));
     } catch (Error const&) {
       // Fewer threads than were asked for do as well, if there is one.
       if (readers_.empty()) throw;
       break;
     }
   }
-  if (options.inline_reads()) inline_ = std::make_unique<InlineReader>();
 }
 
 Database::~Database() {
@@ -129,7 +108,7 @@ Database::~Database() {
     for (auto& thread : threads_) static_cast<void>(thread.release());
     new std::shared_ptr<WriterLane>(std::move(writer_));
     new std::vector<std::shared_ptr<ReaderLane>>(std::move(readers_));
-    static_cast<void>(inline_.release());
+    new std::shared_ptr<InlineReader>(std::move(inline_));
     return;
   }
   // Every operation owned the database, so that nothing is queued. The threads first: a pump may be on its

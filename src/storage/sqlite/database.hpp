@@ -15,7 +15,6 @@
 #include <boost/asio/bind_executor.hpp>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -25,6 +24,7 @@
 #include "detail/offload.hpp"
 #include "detail/worker_pool.hpp"
 #include "storage/sqlite/handle.hpp"
+#include "storage/sqlite/inline_reader.hpp"
 #include "storage/sqlite/lane.hpp"
 #include "storage/sqlite/path.hpp"
 #include "storage/sqlite/write_epochs.hpp"
@@ -80,27 +80,6 @@ class Kind {
   Mode mode;
   std::size_t weight;
   std::uint64_t scope;
-};
-
-// A handle for reads on the callers' threads, one at a time.
-class InlineReader {
- public:
-  // Null if another thread is at it.
-  Handle* try_lock(FileState& file);
-  void close() noexcept;
-
-  class Unlock {
-   public:
-    explicit Unlock(InlineReader& reader) noexcept : lock_(reader.mutex_, std::adopt_lock) {}
-
-   private:
-    std::lock_guard<std::mutex> lock_;
-  };
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<Handle> handle_;
-  std::uint64_t generation_ = 0;
 };
 
 class Database : public std::enable_shared_from_this<Database> {
@@ -206,9 +185,17 @@ class Database : public std::enable_shared_from_this<Database> {
   template <class Job>
   static asio::awaitable<Result<Job>> run_inline(std::shared_ptr<Database> self, Kind kind, Job job) {
     self->check_process();
-    if (Handle* const handle = self->inline_->try_lock(*self->file_)) {
-      InlineReader::Unlock const unlock(*self->inline_);
-      co_return job(*handle);
+    {
+      InlineReader::Use use(*self->inline_, *self->file_);
+      if (use) {
+        if (use.needs_attention()) self->readers_.front()->look();
+        try {
+          co_return job(use.handle());
+        } catch (...) {
+          use.failed();
+          throw;
+        }
+      }
     }
     co_return co_await self->submit(kind, std::move(job));
   }
@@ -226,7 +213,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::shared_ptr<WriterLane> writer_;
   std::vector<std::shared_ptr<ReaderLane>> readers_;  // none for an in-memory database
   std::atomic<std::size_t> next_reader_{0};
-  std::unique_ptr<InlineReader> inline_;
+  std::shared_ptr<InlineReader> inline_;
   std::atomic<int> users_{0};
   std::atomic<int> steps_{0};  // operations of several steps
   WriteEpochs epochs_;

@@ -84,6 +84,8 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   handle = std::make_unique<Handle>(path_, false, access, max_size);
   handle->start_busy_deadline(busy_timeout());
   try {
+    // The VFS wants this below what it does itself, whatever SQLite was built with.
+    if (for_writing) handle->execute("PRAGMA synchronous=FULL");
     // In this order: another process may be making the tables and the number, in one transaction, just now.
     bool const empty = handle->query_integer("SELECT count(*) FROM sqlite_schema") == 0;
     std::int64_t const application = handle->query_integer("PRAGMA application_id");
@@ -155,7 +157,7 @@ void FileState::tune(Handle& handle, Role role) const {
   // Overwriting what is deleted makes clear() nine times slower; clear(Erase::secure) does it.
   handle.execute("PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=" +
                  std::to_string(options_.wal_limit()));
-  handle.set_durability(full_.load() ? Durability::full : Durability::normal);
+  handle.execute(full_.load() ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
 void FileState::begin_write(Handle& handle) const {

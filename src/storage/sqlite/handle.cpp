@@ -161,7 +161,8 @@ Handle::Handle(std::string const& file, bool memory, Access access, std::size_t 
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
   flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   flags |= memory ? SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE : SQLITE_OPEN_NOFOLLOW;
-  int const result = sqlite3_open_v2(memory ? ":memory:" : file.c_str(), &db_, flags, memory ? nullptr : vfs_name());
+  int const result =
+      sqlite3_open_v2(memory ? ":memory:" : file.c_str(), &db_, flags, memory ? nullptr : vfs_name());
   try {
     if (result != SQLITE_OK) raise(db_, result, file_, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -328,11 +329,6 @@ bool Handle::wal_is_unread() noexcept {
   }
   file->pMethods->xShmLock(file, first, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
   return true;
-}
-
-void Handle::set_durability(Durability durability) {
-  execute("PRAGMA synchronous=FULL");
-  relax_commits(db_, durability == Durability::normal);
 }
 
 void Handle::disown() noexcept {

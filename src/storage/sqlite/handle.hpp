@@ -14,7 +14,6 @@
 #include <unordered_map>
 
 #include "beast_cache/error.hpp"
-#include "beast_cache/storage/sqlite_options.hpp"
 #include "storage/sqlite/row_counts.hpp"
 
 namespace beast_cache {
@@ -145,9 +144,6 @@ class Handle {
 
   // How long to wait for another process's lock, from now on.
   void start_busy_deadline(std::chrono::milliseconds timeout);
-
-  // What a commit waits for, see vfs.hpp.
-  void set_durability(Durability durability);
 
   // The file is not the one that the path leads to any more: what is beside the path now must not be touched
   // when the handle closes.

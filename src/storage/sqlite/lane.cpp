@@ -1,5 +1,6 @@
 #include "storage/sqlite/lane.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 
 namespace beast_cache {
@@ -127,13 +128,6 @@ void SQLiteLane::drained() noexcept {
 
 // --- ReaderLane ---
 
-bool ReaderLane::is_current(Clock::time_point now) noexcept {
-  Handle::WalMark newest;
-  return marked_ && now - began_ < file().options().hold_time() &&
-         released_ == file().release_readers.load(std::memory_order_relaxed) &&
-         handle().read_wal_mark(newest) && newest == mark_;
-}
-
 void ReaderLane::run_one(Operation* operation) {
   switch (mode_of(*operation)) {
     case Mode::barrier:
@@ -152,19 +146,11 @@ void ReaderLane::run_one(Operation* operation) {
   }
   if (open_handle(FileState::Role::reader)) handle().use_feeds();
   bool const autocommit = mode_of(*operation) == Mode::read_autocommit;
-  // What was committed before the operation was begun must be seen.
-  if (handle().in_transaction() && (autocommit || !is_current(now()))) {
-    handle().end_feeds();
-    handle().statement("COMMIT").run();
-  }
-  if (!handle().in_transaction()) {
+  if (!autocommit) {
+    transaction_.enter(handle(), file(), now());
+  } else {
+    if (handle().in_transaction()) transaction_.leave(handle());
     handle().start_busy_deadline(file().busy_timeout());
-    if (!autocommit) {
-      released_ = file().release_readers.load(std::memory_order_relaxed);
-      marked_ = handle().read_wal_mark(mark_);
-      began_ = now();
-      handle().statement("BEGIN").run();
-    }
   }
   std::size_t const before = handle().bytes_read();
   operation->run(&handle());
@@ -177,19 +163,20 @@ void ReaderLane::run_one(Operation* operation) {
 
 detail::Lane::Clock::time_point ReaderLane::stay_until() noexcept {
   // Short: an open read transaction keeps the write-ahead log from being used anew.
-  if (!has_handle() || !handle().in_transaction()) return Clock::time_point::min();
-  return began_ + file().options().hold_time();
+  auto until = Clock::time_point::min();
+  if (has_handle() && handle().in_transaction()) until = transaction_.end(file());
+  return inline_ ? std::max(until, inline_->stay_until(file())) : until;
 }
 
 bool ReaderLane::leave() noexcept {
-  if (!has_handle() || !handle().in_transaction()) return true;
-  handle().end_feeds();
-  try {
-    handle().statement("COMMIT").run();
-  } catch (...) {
-    drop_handle();
+  if (has_handle() && handle().in_transaction()) {
+    try {
+      transaction_.leave(handle());
+    } catch (...) {
+      drop_handle();
+    }
   }
-  return true;
+  return !inline_ || inline_->leave(file());
 }
 
 }  // namespace sqlite

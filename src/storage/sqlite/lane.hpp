@@ -11,6 +11,8 @@
 #include "detail/offload.hpp"
 #include "storage/sqlite/file_state.hpp"
 #include "storage/sqlite/handle.hpp"
+#include "storage/sqlite/inline_reader.hpp"
+#include "storage/sqlite/read_transaction.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -86,19 +88,21 @@ class SQLiteLane : public detail::Lane {
 
 class ReaderLane final : public SQLiteLane {
  public:
-  using SQLiteLane::SQLiteLane;
+  // Looks after `inlined`, if there is one.
+  ReaderLane(detail::LaneOptions options, std::shared_ptr<FileState> file,
+             std::shared_ptr<InlineReader> inlined)
+      : SQLiteLane(std::move(options), std::move(file)), inline_(std::move(inlined)) {}
+
+  // Any thread: there is something to look after.
+  void look() noexcept { wake(); }
 
  private:
   void run_one(detail::Operation* operation) override;
   Clock::time_point stay_until() noexcept override;
   bool leave() noexcept override;
 
-  bool is_current(Clock::time_point now) noexcept;
-  // What the transaction sees; it began no earlier than this was read.
-  Handle::WalMark mark_{};
-  bool marked_ = false;
-  std::uint64_t released_ = 0;
-  Clock::time_point began_;
+  ReadTransaction transaction_;
+  std::shared_ptr<InlineReader> const inline_;
 };
 
 // A bulk that was dropped without a commit. Made with the bulk, so that dropping it can't fail.

@@ -13,7 +13,6 @@ namespace sqlite {
 namespace {
 
 constexpr char name[] = "beast_cache";
-constexpr int relax_opcode = 0x62630001;  // of xFileControl; those below 100 are SQLite's
 
 // Contiguous writes that have not been made yet.
 class HeldWrites {
@@ -35,7 +34,8 @@ class HeldWrites {
   bool overlaps(std::size_t count, sqlite3_int64 offset) const noexcept {
     return size_ != 0 && offset < end() && offset + static_cast<sqlite3_int64>(count) > start_;
   }
-  // Whether they went well or not, they are not tried again: whoever asked is told, and undoes the transaction.
+  // Whether they went well or not, they are not tried again: whoever asked is told, and undoes the
+  // transaction.
   int make(sqlite3_file* file) noexcept {
     if (size_ == 0) return SQLITE_OK;
     int const count = static_cast<int>(std::exchange(size_, 0));
@@ -44,7 +44,8 @@ class HeldWrites {
 
  private:
   sqlite3_int64 end() const noexcept { return start_ + static_cast<sqlite3_int64>(size_); }
-  // Less than 128 KiB: of what is more SQLite's VFS for Unix writes the rest by itself, but of exactly that nothing.
+  // Less than 128 KiB: of what is more SQLite's VFS for Unix writes the rest by itself, but of exactly that
+  // nothing.
   static constexpr std::size_t capacity = 120 * 1024;
   std::unique_ptr<char[]> bytes_;
   sqlite3_int64 start_ = 0;
@@ -143,9 +144,9 @@ class File : public sqlite3_file {
   }
 
   int control(int operation, void* argument) noexcept {
-    if (operation == relax_opcode) {
-      relaxed_ = *static_cast<bool const*>(argument);
-      return SQLITE_OK;
+    if (operation == SQLITE_FCNTL_PRAGMA && kind_ == Kind::database) {
+      int const result = pragma(static_cast<char**>(argument));
+      if (result != SQLITE_NOTFOUND) return result;
     }
     if (int const result = held_.make(base()); result != SQLITE_OK) return result;
     return base()->pMethods->xFileControl(base(), operation, argument);
@@ -182,7 +183,8 @@ class File : public sqlite3_file {
     if (result == SQLITE_OK) level_ = level;
     return written != SQLITE_OK ? written : result;
   }
-  // For those who switch off what the commit's sync is for: frames must not be published before they are there.
+  // For those who switch off what the commit's sync is for: frames must not be published before they are
+  // there.
   void barrier() noexcept {
     if (log_ && log_->held_.make(log_->base()) != SQLITE_OK) log_->is_broken_ = true;
     base()->pMethods->xShmBarrier(base());
@@ -208,6 +210,24 @@ class File : public sqlite3_file {
     void operator()(void* memory) const noexcept { std::free(memory); }
   };
   sqlite3_file* base() const noexcept { return base_.get(); }
+  // PRAGMA synchronous. SQLite itself is to go on with FULL.
+  int pragma(char** words) noexcept {
+    if (sqlite3_stricmp(words[1], "synchronous") != 0) return SQLITE_NOTFOUND;
+    if (!words[2]) {
+      if (!relaxed_) return SQLITE_NOTFOUND;
+      words[0] = sqlite3_mprintf("1");
+      return words[0] ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    auto const is_any_of = [&](auto... names) { return ((sqlite3_stricmp(words[2], names) == 0) || ...); };
+    if (is_any_of("0", "off", "no", "false")) {
+      words[0] =
+          sqlite3_mprintf("synchronous=OFF corrupts the file when the power fails: not on this handle");
+      return SQLITE_ERROR;
+    }
+    relaxed_ = is_any_of("1", "normal", "on", "yes", "true");
+    return relaxed_ ? SQLITE_OK : SQLITE_NOTFOUND;
+  }
+
   // A checkpoint is never: the log has to be on the disk before the file is overwritten. The one of the last
   // connection that closes holds the file's lock instead of the index's.
   bool is_commit_relaxed() const noexcept {
@@ -220,8 +240,8 @@ class File : public sqlite3_file {
   std::unique_ptr<sqlite3_file, Free> base_;
   HeldWrites held_;
   ReadAhead ahead_;
-  bool is_shared_ = false;      // the log's index is: what is read follows its rules
-  bool relaxed_ = false;        // of a database, see relax_commits
+  bool is_shared_ = false;  // the log's index is: what is read follows its rules
+  bool relaxed_ = false;    // of a database, see relax_commits
   bool has_checkpoint_lock_ = false;
   int level_ = SQLITE_LOCK_NONE;
   bool header_is_new_ = false;  // of a log, and not on the disk yet
@@ -346,10 +366,6 @@ char const* vfs_name() {
     return sqlite3_vfs_register(&vfs, 0);
   }();
   return registered == SQLITE_OK ? name : nullptr;  // the system's, then
-}
-
-void relax_commits(sqlite3* db, bool value) noexcept {
-  sqlite3_file_control(db, "main", relax_opcode, &value);
 }
 
 }  // namespace sqlite

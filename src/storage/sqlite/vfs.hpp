@@ -6,15 +6,17 @@
 //   - When pages are read in their order (a large value, a walk over the entries), those behind them are read
 //     along.
 //
-// Nothing becomes visible, or durable, in another order. What SQLite has written is in the file before it syncs
-// it, asks for its size, reads it back, or makes it known to other connections: a commit syncs the log before
-// it publishes the frames in the index (so all handles run with synchronous=FULL, and commits say themselves if
-// they need not wait for the disk), a checkpoint syncs the file before it says so. An error of a write that was
-// held back is that of the call that it was held back for.
+// Nothing becomes visible, or durable, in another order. What SQLite has written is in the file before it
+// syncs it, asks for its size, reads it back, or makes it known to other connections: a commit syncs the log
+// before it publishes the frames in the index. For that SQLite has to run with synchronous=FULL, which
+// vfs_name's handles are to be set to first; PRAGMA synchronous=NORMAL is then done here: the sync of a
+// commit writes what was held back, and waits for the disk no more than SQLite does in that mode, that is,
+// for checkpoints and for a new header of the log. OFF is refused. An error of a write that was held back is
+// that of the call that it was held back for.
 //
-// What is read along is good for one read transaction: while that lasts, no checkpoint overwrites a page of the
-// file that it may still ask for.
-// Source: https://www.sqlite.org/vfs.html and https://www.sqlite.org/walformat.html
+// What is read along is good for one read transaction: while that lasts, no checkpoint overwrites a page of
+// the file that it may still ask for. Source: https://www.sqlite.org/vfs.html and
+// https://www.sqlite.org/walformat.html
 
 #include <sqlite3.h>
 
@@ -24,10 +26,6 @@ namespace sqlite {
 
 // Its name, for sqlite3_open_v2; registered by the first call. Files are opened by the system's default VFS.
 char const* vfs_name();
-
-// With `value` a commit does not wait for the disk, as with synchronous=NORMAL; the handle has to run with FULL,
-// which is what writes it. A checkpoint and a new header of the log are waited for even so.
-void relax_commits(sqlite3* db, bool value) noexcept;
 
 }  // namespace sqlite
 }  // namespace v1

@@ -48,7 +48,7 @@ void WriterLane::open(Operation* operation) {
   }
   if (fresh || full_ != file().full_durability()) {
     full_ = file().full_durability();
-    handle().set_durability(full_ ? Durability::full : Durability::normal);
+    handle().execute(full_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
   }
   // One that shares its transaction can't be broken off, only asked.
   switch (mode_of(*operation)) {

@@ -458,7 +458,7 @@ TEST_CASE("settings reads back every option as it is in force", "[storage]") {
     SQLiteOptions const s = co_await c.settings();
     CHECK(s.page_size() == 8192);
     CHECK(s.durability() == Durability::normal);
-    CHECK(s.cache_size() == 2 << 20);
+    CHECK(s.cache_size() == 8 << 20);
     CHECK(s.mmap_size() == 0);
     co_await other.write("k", "v");
     co_await c.write("k", "v");

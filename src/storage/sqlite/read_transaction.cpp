@@ -1,0 +1,32 @@
+#include "storage/sqlite/read_transaction.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace sqlite {
+
+bool ReadTransaction::is_current(Handle& handle, FileState const& file, TimePoint now) noexcept {
+  Handle::WalMark newest;
+  return marked_ && now < end(file) && released_ == file.release_readers.load(std::memory_order_relaxed) &&
+         handle.read_wal_mark(newest) && newest == mark_;
+}
+
+void ReadTransaction::enter(Handle& handle, FileState const& file, TimePoint now) {
+  if (handle.in_transaction()) {
+    if (is_current(handle, file, now)) return;
+    leave(handle);
+  }
+  handle.start_busy_deadline(file.busy_timeout());
+  released_ = file.release_readers.load(std::memory_order_relaxed);
+  marked_ = handle.read_wal_mark(mark_);
+  began_ = now;
+  handle.statement("BEGIN").run();
+}
+
+void ReadTransaction::leave(Handle& handle) {
+  handle.end_feeds();
+  handle.statement("COMMIT").run();
+}
+
+}  // namespace sqlite
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,79 @@
+#pragma once
+// SQLite's files with a disk under them that can be watched, that fails, and whose power can be cut.
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace test {
+
+// While it lives, SQLite's default VFS: the system's, in which every call is noted. One at a time.
+class Disk {
+ public:
+  enum class Call { read, write, sync, truncate };
+  class Event {
+   public:
+    Event(Call c, std::string f, std::int64_t o, std::size_t s)
+        : call(c), file(std::move(f)), offset(o), size(s) {}
+    Call call;
+    std::string file;  // the last part of its path
+    std::int64_t offset;
+    std::size_t size;
+  };
+
+  Disk();
+  Disk(Disk const&) = delete;
+  Disk& operator=(Disk const&) = delete;
+  ~Disk();
+
+  // What was done since the last call.
+  std::vector<Event> take_events();
+  // The next `count` writes to files that end so fail, with nothing written.
+  void fail_writes(std::string suffix, int count);
+  // A disk that says it has written, and has not.
+  void ignore_syncs();
+
+  // Just before the n-th writing, syncing or cutting call from now the power goes: what was not synced is
+  // there or not, in sectors of 512 bytes, in any order. `note` is called at that moment. The program does
+  // not notice.
+  void cut_power_at(int call, std::function<void()> note);
+  bool was_cut() const;
+  // Puts what the disk held then, as `seed` decides, into a directory.
+  void restore(std::string const& directory, unsigned seed) const;
+
+ private:
+  friend class WatchedFile;
+  class Change {
+   public:
+    bool is_cut = false;  // to the length `offset`
+    std::int64_t offset = 0;
+    std::string bytes;
+  };
+  class Content {
+   public:
+    std::string durable;
+    std::vector<Change> pending;
+  };
+
+  int note(Call call, std::string const& file, std::int64_t offset, void const* bytes, std::size_t size);
+  static void apply(std::string& content, Change const& change);
+
+  mutable std::mutex mutex_;
+  std::vector<Event> events_;
+  std::string failing_;
+  int failures_ = 0;
+  bool ignores_syncs_ = false;
+  int calls_to_cut_ = 0;
+  std::function<void()> note_;
+  std::map<std::string, Content> files_, cut_files_;
+  bool was_cut_ = false;
+  sqlite3_vfs* const system_;
+  sqlite3_vfs vfs_;
+};
+
+}  // namespace test

@@ -1,0 +1,261 @@
+// What reaches the disk, in which order, and what is there when the power fails.
+#include "storage/sqlite/vfs.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "beast_cache/storage/sqlite_cache.hpp"
+#include "catch.hpp"
+#include "support/disk.hpp"
+#include "support/temp_directory.hpp"
+#include "unit/storage/run.hpp"
+
+using namespace beast_cache;
+using test::Disk;
+
+namespace {
+
+using Call = Disk::Call;
+
+std::size_t count(std::vector<Disk::Event> const& events, Call call, std::string const& suffix) {
+  return static_cast<std::size_t>(std::count_if(events.begin(), events.end(), [&](Disk::Event const& event) {
+    return event.call == call && event.file.ends_with(suffix);
+  }));
+}
+
+std::string key(int i) {
+  return "key " + std::to_string(i);
+}
+std::string value(int i) {
+  return std::string(3000, static_cast<char>('a' + i % 26)) + std::to_string(i);
+}
+
+asio::awaitable<void> write_one(SQLiteCache& cache, std::string key, std::string value) {
+  co_await cache.write(std::move(key), std::move(value));
+}
+
+// One after another; `done` counts those that were acknowledged.
+asio::awaitable<void> write_in_turn(SQLiteCache& cache, int writes, std::atomic<int>& done) {
+  for (int i = 0; i < writes; ++i) {
+    co_await cache.write(key(i), value(i));
+    ++done;
+  }
+}
+
+// As many as there are from the first on, without a gap; the file is sound and has no others.
+asio::awaitable<void> count_prefix(SQLiteCache& cache, int most, int& found) {
+  std::string sound;
+  auto const check = [&](SQLiteConnection& connection) {
+    sound = connection.query_text("PRAGMA integrity_check");
+  };
+  co_await cache.get_connection(check);
+  CHECK(sound == "ok");
+  found = 0;
+  for (int i = 0; i < most; ++i) {
+    std::optional<std::string> const there = co_await cache.read(key(i));
+    if (there) {
+      CHECK(*there == value(i));
+      CHECK(found == i);
+      ++found;
+    }
+  }
+  std::uint64_t const size = co_await cache.size();
+  CHECK(size == static_cast<std::uint64_t>(found));
+}
+
+// What is left of writes that were made until the power was cut at that call. True if it was cut.
+bool survive(Durability durability, int call, unsigned seed, bool lying, int& acknowledged, int& found) {
+  constexpr int writes = 30;
+  TempDirectory before, after;
+  bool was_cut = false;
+  {
+    Disk disk;
+    if (lying) disk.ignore_syncs();
+    std::atomic<int> done{0};
+    acknowledged = 0;
+    disk.cut_power_at(call, [&] { acknowledged = done; });
+    SQLiteCache cache(before.file("cache"), "cache",
+                      SQLiteOptions().durability(durability).checkpoint_pages(16));
+    run(write_in_turn(cache, writes, done));
+    was_cut = disk.was_cut();
+    if (was_cut) disk.restore(after.path(), seed);
+  }
+  found = 0;
+  if (!was_cut) return false;
+  SQLiteCache cache(after.file("cache"));
+  run(count_prefix(cache, writes, found));
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("A transaction reaches the log by few writes", "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  SQLiteCache cache(directory.file("cache"));
+  run(write_one(cache, "first", "value"));
+  disk.take_events();
+  std::vector<SQLiteCache::Entry> entries;
+  for (int i = 0; i < 200; ++i) entries.emplace_back(key(i), value(i));
+  auto const write_all = [](SQLiteCache& c, std::vector<SQLiteCache::Entry> all) -> asio::awaitable<void> {
+    co_await c.write_many(std::move(all));
+  };
+  run(write_all(cache, std::move(entries)));
+  auto const events = disk.take_events();
+  // 200 pages at the least, each written by two calls of SQLite's.
+  CHECK(count(events, Call::write, "-wal") <= 10);
+  CHECK(count(events, Call::write, "-wal") >= 6);
+  CHECK(count(events, Call::write, ".sqlite") == 0);
+}
+
+TEST_CASE("Durability says what a commit waits for", "[storage][vfs]") {
+  for (auto const durability : {Durability::normal, Durability::full}) {
+    TempDirectory directory;
+    Disk disk;
+    SQLiteCache cache(directory.file("cache"), "cache", SQLiteOptions().durability(durability));
+    run(write_one(cache, "first", "value"));
+    disk.take_events();
+    for (int i = 0; i < 20; ++i) run(write_one(cache, key(i), value(i)));
+    auto const events = disk.take_events();
+    CHECK(count(events, Call::sync, "-wal") == (durability == Durability::full ? 20u : 0u));
+    // Written they are, whether they are waited for or not.
+    CHECK(count(events, Call::write, "-wal") == 20);
+  }
+}
+
+TEST_CASE("PRAGMA synchronous is what it says, and is never OFF", "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  SQLiteCache cache(directory.file("cache"));
+  auto const work = [](SQLiteCache& c, std::string& modes, error_code& off) -> asio::awaitable<void> {
+    auto const set = [&](SQLiteConnection& connection) {
+      for (char const* const mode : {"FULL", "normal", "EXTRA", "1", "2"}) {
+        connection.execute(std::string("PRAGMA synchronous=") + mode);
+        modes += connection.query_text("PRAGMA synchronous");
+      }
+    };
+    auto const switch_off = [](SQLiteConnection& connection) {
+      connection.execute("PRAGMA synchronous=OFF");
+    };
+    co_await c.get_connection(set, ConnectionUse::write_autocommit);
+    off = co_await code_of(c.get_connection(switch_off, ConnectionUse::write_autocommit));
+  };
+  std::string modes;
+  error_code off;
+  run(work(cache, modes, off));
+  CHECK(modes == "21312");
+  CHECK(off == cache_errc::invalid_argument);
+  // The last one counts.
+  disk.take_events();
+  run(write_one(cache, "key", "value"));
+  CHECK(count(disk.take_events(), Call::sync, "-wal") == 1);
+}
+
+TEST_CASE("The log is on the disk before the file is overwritten", "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  SQLiteCache cache(directory.file("cache"), "cache", SQLiteOptions().checkpoint_pages(10));
+  std::atomic<int> done{0};
+  run(write_one(cache, "first", "value"));
+  disk.take_events();
+  run(write_in_turn(cache, 100, done));
+  bool log_is_on_disk = false, file_is_on_disk = true;
+  int checkpoints = 0;
+  for (Disk::Event const& event : disk.take_events()) {
+    bool const of_log = event.file.ends_with("-wal");
+    if (event.call == Call::sync) (of_log ? log_is_on_disk : file_is_on_disk) = true;
+    if (event.call != Call::write) continue;
+    if (of_log) {
+      log_is_on_disk = false;
+      // The log is begun anew only when what was in it is in the file.
+      if (event.offset == 0) CHECK(file_is_on_disk);
+    } else {
+      CHECK(log_is_on_disk);
+      checkpoints += file_is_on_disk;
+      file_is_on_disk = false;
+    }
+  }
+  CHECK(checkpoints >= 5);
+}
+
+TEST_CASE("A write that was held back and fails is an error of its commit", "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  SQLiteCache cache(directory.file("cache"));
+  run(write_one(cache, "key", "old"));
+  disk.fail_writes("-wal", 1);
+  error_code code;
+  std::optional<std::string> seen, after;
+  auto const work = [](SQLiteCache& c, error_code& failure, std::optional<std::string>& first,
+                       std::optional<std::string>& second) -> asio::awaitable<void> {
+    failure = co_await code_of(c.write("key", "new"));
+    first = co_await c.read("key");
+    co_await c.write("key", "newer");
+    second = co_await c.read("key");
+  };
+  run(work(cache, code, seen, after));
+  CHECK(code == cache_errc::io);
+  CHECK(seen == "old");
+  CHECK(after == "newer");
+}
+
+TEST_CASE("Pages that were read along are not used when the file has changed", "[storage][vfs]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("cache"));
+  // Big enough for many pages in a row.
+  auto const big = [](char c) { return std::string(1'000'000, c); };
+  run(write_one(cache, "key", big('a')));
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open_v2(directory.file("cache.sqlite").c_str(), &other, SQLITE_OPEN_READWRITE, nullptr) ==
+          SQLITE_OK);
+  std::unique_ptr<sqlite3, int (*)(sqlite3*)> const closed(other, sqlite3_close);
+  auto const read_into = [](SQLiteCache& c, std::string& to) -> asio::awaitable<void> {
+    bool const found = co_await c.read_into("key", to);
+    CHECK(found);
+  };
+  for (char c = 'b'; c < 'j'; ++c) {
+    std::string there;
+    run(read_into(cache, there));
+    CHECK((there == big(static_cast<char>(c - 1))));
+    run(write_one(cache, "key", big(c)));
+    // Another program moves the log into the file: the pages are where others were.
+    CHECK(sqlite3_exec(other, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr) == SQLITE_OK);
+    run(read_into(cache, there));
+    CHECK((there == big(c)));
+  }
+}
+
+TEST_CASE("What was acknowledged with Durability::full survives a power cut at any moment",
+          "[storage][vfs]") {
+  bool was_cut = true;
+  for (int call = 1; was_cut; call += 3) {
+    int acknowledged = 0, found = 0;
+    was_cut = survive(Durability::full, call, static_cast<unsigned>(call), false, acknowledged, found);
+    if (was_cut) CHECK(found >= acknowledged);
+  }
+}
+
+TEST_CASE("With Durability::normal a power cut takes the last writes at most", "[storage][vfs]") {
+  bool was_cut = true;
+  for (int call = 1; was_cut; call += 2) {
+    int acknowledged = 0, found = 0;
+    was_cut = survive(Durability::normal, call, static_cast<unsigned>(call), false, acknowledged, found);
+  }
+}
+
+TEST_CASE("The power cut would show a disk that lies", "[storage][vfs]") {
+  int lost = 0;
+  bool was_cut = true;
+  for (int call = 5; was_cut && lost == 0; call += 7) {
+    int acknowledged = 0, found = 0;
+    try {
+      was_cut = survive(Durability::full, call, 0, true, acknowledged, found);
+      lost += was_cut && found < acknowledged;
+    } catch (Error const&) {
+      ++lost;
+    }
+  }
+  CHECK(lost != 0);
+}
