@@ -1,4 +1,5 @@
 // Who sees which writes, and when: from every executor, cache object and process.
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -416,4 +417,30 @@ TEST_CASE("a read-only cache changes neither the file nor its log, neither alone
     after.erase("demo.sqlite-shm");
     CHECK(after.size() == 1);
   }
+}
+
+TEST_CASE("the transaction that inline reads share ends though nobody reads any more", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().inline_reads(true));
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    co_await c.write("k", "v");
+    for (int i = 0; i < 100; ++i) {
+      std::optional<std::string> const value = co_await c.read("k");
+      CHECK(value == "v");
+    }
+    // Seen though it was made outside of the transaction that is open.
+    co_await c.write("k", "w");
+    std::optional<std::string> const value = co_await c.read("k");
+    CHECK(value == "w");
+  }(cache));
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(directory.file("demo.sqlite").c_str(), &other) == SQLITE_OK);
+  sqlite3_busy_timeout(other, 60'000);
+  // It opens the log.
+  REQUIRE(sqlite3_exec(other, "SELECT count(*) FROM cache", nullptr, nullptr, nullptr) == SQLITE_OK);
+  int log = -1, moved = -1;
+  // Waits for those who read from the log.
+  CHECK(sqlite3_wal_checkpoint_v2(other, nullptr, SQLITE_CHECKPOINT_TRUNCATE, &log, &moved) == SQLITE_OK);
+  CHECK(log == 0);
+  sqlite3_close(other);
 }
