@@ -53,10 +53,11 @@ constexpr char create_queue[] =
     "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = NEW.key);"
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
     "SELECT 3, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = NEW.key; END;"
+    // What is no longer pinned stays on its merits.
     "CREATE TRIGGER responses_unpinned AFTER DELETE ON responses_pins BEGIN "
     "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = OLD.key);"
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
-    "SELECT 1, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = OLD.key; END;"
+    "SELECT 0, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = OLD.key; END;"
     // What was there before the bounds.
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
     "SELECT CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key = responses.key) THEN 3 ELSE 1 END, "
