@@ -12,7 +12,7 @@ build_packages=(
 )
 test_packages=(catch2 sqlite3 nginx-light squid openssl)
 # What the benchmarks compare with.
-bench_packages=(libcurl4-openssl-dev)
+bench_packages=(libcurl4-openssl-dev wrk)
 # The second compiler, its sanitizers, and clang-query for the coroutine gate.
 clang_packages=(clang-16 clang-tools-16 libclang-rt-16-dev)
 

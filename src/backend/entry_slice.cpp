@@ -26,7 +26,7 @@ EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, std::in
     if (!url) continue;  // damaged: found when its URL is looked up
     StoredEntry entry(std::move(*url), http::string_to_verb(rows.bytes(2)),
                       static_cast<unsigned>(rows.integer(3)), static_cast<std::uint64_t>(rows.integer(4)),
-                      time_of(rows, 5), time_of(rows, 6));
+                      time_of(rows, 5), time_of(rows, 6), rows.integer(7) != 0);
     if (!filter.matches(entry)) continue;
     slice.entries.push_back(std::move(entry));
     slice.ids.push_back(slice.last);

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "backend/stored_responses.hpp"
+#include "beast_cache/error.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 namespace {
 
-enum Queue : std::int64_t { short_queue, long_queue, ghosts };
+enum Queue : std::int64_t { short_queue, long_queue, ghosts, pinned };
 
 constexpr std::int64_t most_uses = 3;
 // Beyond so many responses it no longer matters which were used.
@@ -30,7 +31,7 @@ constexpr char create_queue[] =
     "CREATE TABLE responses_queue_sums(queue INTEGER PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER "
     "NOT "
     "NULL);"
-    "INSERT INTO responses_queue_sums VALUES(0, 0, 0), (1, 0, 0), (2, 0, 0);"
+    "INSERT INTO responses_queue_sums VALUES(0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0);"
     "CREATE TRIGGER responses_queue_in AFTER INSERT ON responses_queue BEGIN "
     "UPDATE responses_queue_sums SET entries = entries + 1, bytes = bytes + NEW.size WHERE queue = "
     "NEW.queue; "
@@ -42,18 +43,32 @@ constexpr char create_queue[] =
     // One that comes back while its ghost is there goes into the long queue.
     "CREATE TRIGGER responses_stored AFTER INSERT ON responses BEGIN "
     "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES("
-    "EXISTS(SELECT 1 FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16)), "
+    "CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key = NEW.key) THEN 3 ELSE "
+    "EXISTS(SELECT 1 FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16)) END, "
     "NEW.id, substr(NEW.key, 1, 16), NEW.size + length(NEW.headers), 0);"
     "DELETE FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16); END;"
     "CREATE TRIGGER responses_removed AFTER DELETE ON responses BEGIN "
     "DELETE FROM responses_queue WHERE id = OLD.id; END;"
+    "CREATE TRIGGER responses_pinned AFTER INSERT ON responses_pins BEGIN "
+    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = NEW.key);"
+    "INSERT INTO responses_queue(queue, id, name, size, uses) "
+    "SELECT 3, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = NEW.key; END;"
+    // What is no longer pinned stays on its merits.
+    "CREATE TRIGGER responses_unpinned AFTER DELETE ON responses_pins BEGIN "
+    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = OLD.key);"
+    "INSERT INTO responses_queue(queue, id, name, size, uses) "
+    "SELECT 0, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = OLD.key; END;"
     // What was there before the bounds.
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
-    "SELECT 1, id, substr(key, 1, 16), size + length(headers), 0 FROM responses ORDER BY id;";
+    "SELECT CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key = responses.key) THEN 3 ELSE 1 END, "
+    "id, substr(key, 1, 16), size + length(headers), 0 FROM responses ORDER BY id;";
 
 constexpr char read_sums[] = "SELECT entries, bytes FROM responses_queue_sums ORDER BY queue";
 constexpr char read_first[] =
     "SELECT place, id, name, size, uses FROM responses_queue WHERE queue = ?1 ORDER BY place LIMIT 1";
+constexpr char read_url[] = "SELECT url FROM responses WHERE id = ?1";
+constexpr char read_room[] =
+    "SELECT length(body) + length(headers) FROM responses WHERE key = ?1 AND variant = ?2";
 constexpr char remove_place[] = "DELETE FROM responses_queue WHERE place = ?1";
 constexpr char append[] =
     "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES(?1, ?2, ?3, ?4, ?5)";
@@ -87,7 +102,12 @@ class Entry {
     insert.bind(1, std::int64_t{long_queue}).bind(2, id_).bind_text(3, name_).bind(4, size_).bind(5, uses);
     insert.run();
   }
-  void remove_response(sqlite::Handle& handle) const {
+  void remove_response(sqlite::Handle& handle, std::vector<Evicted>& evicted) const {
+    {
+      sqlite::Statement url = handle.statement(read_url);
+      url.bind(1, id_);
+      if (url.step()) evicted.emplace_back(url.bytes(0), size_);
+    }
     handle.statement(remove_aliases).bind(1, id_).run();
     remove_row(handle, id_);
     remove(handle);  // one whose response was gone already has had no trigger
@@ -155,13 +175,14 @@ class Bounds::Sums {
  public:
   explicit Sums(sqlite::Handle& handle) {
     sqlite::Statement query = handle.statement(read_sums);
-    for (std::size_t i = 0; i < 3 && query.step(); ++i) {
+    for (std::size_t i = 0; i < 4 && query.step(); ++i) {
       entries_[i] = query.integer(0);
       bytes_[i] = query.integer(1);
     }
   }
   std::int64_t entries(Queue queue) const noexcept { return entries_[queue]; }
-  std::int64_t responses() const noexcept { return entries_[short_queue] + entries_[long_queue]; }
+  std::int64_t removable() const noexcept { return entries_[short_queue] + entries_[long_queue]; }
+  std::int64_t responses() const noexcept { return removable() + entries_[pinned]; }
   // Which one has to give.
   Queue fuller() const noexcept {
     if (entries_[long_queue] == 0) return short_queue;
@@ -170,25 +191,38 @@ class Bounds::Sums {
   }
 
  private:
-  std::int64_t entries_[3] = {}, bytes_[3] = {};
+  std::int64_t entries_[4] = {}, bytes_[4] = {};
 };
 
-bool Bounds::has_room(sqlite::Handle& handle, Sums const& sums, std::uint64_t size) const {
-  if (entries_ != 0 && static_cast<std::uint64_t>(sums.responses()) + 1 > entries_) return false;
+bool Bounds::has_room(sqlite::Handle& handle, Sums const& sums, Incoming const& incoming) const {
+  auto const responses = static_cast<std::uint64_t>(sums.responses());
+  bool const is_full = entries_ != 0 && incoming.is_response() && responses >= entries_;
   // What the row takes beside its texts, in pages that are begun and in indices.
   constexpr std::uint64_t overhead = 8192;
-  return bytes_ == 0 || bytes_in_use(handle) + size + overhead <= bytes_;
+  std::uint64_t const used = bytes_ == 0 ? 0 : bytes_in_use(handle) + incoming.size + overhead;
+  if (!is_full && used <= bytes_) return true;
+  bool const has_to_shrink = entries_ != 0 && responses > entries_ && sums.removable() != 0;
+  if (!incoming.is_response() || has_to_shrink) return false;
+  // The variant that it replaces makes room, too.
+  sqlite::Statement replaced = handle.statement(read_room);
+  replaced.bind_text(1, incoming.key).bind_text(2, incoming.variant);
+  return replaced.step() && used <= bytes_ + static_cast<std::uint64_t>(replaced.integer(0));
 }
 
-void Bounds::make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& recent,
-                       LargeBodies& bodies) const {
+void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentUses& recent,
+                       LargeBodies& bodies, std::vector<Evicted>& evicted) const {
   {
     sqlite::Statement query = handle.statement(has_queue);
     if (!query.step()) handle.execute(create_queue);
   }
   for (int removed = 0; removed < most_removed;) {
     Sums const sums(handle);
-    if (sums.responses() == 0 || has_room(handle, sums, size)) return;
+    if (has_room(handle, sums, incoming)) return;
+    if (sums.removable() == 0) {
+      char const* const why =
+          sums.responses() == 0 ? "max_bytes has no room for the response" : "what is left is pinned";
+      throw Error(cache_errc::full, handle.file() + ": " + why);
+    }
     Queue const queue = sums.fuller();
     std::optional<Entry> const entry = Entry::first(handle, queue);
     if (!entry) return;
@@ -197,7 +231,7 @@ void Bounds::make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& r
       entry->pass_on(handle, queue == short_queue ? 0 : uses - 1);
       continue;
     }
-    entry->remove_response(handle);
+    entry->remove_response(handle, evicted);
     while (bodies.sweep(handle)) continue;
     ++removed;
     if (queue == long_queue) continue;

@@ -6,7 +6,7 @@
 //
 // responses_queue: one row for each response and, for some time, each that left by the short queue (a ghost)
 //   place    order in its queue
-//   queue    0 short, 1 long, 2 ghosts
+//   queue    0 short, 1 long, 2 ghosts, 3 pinned: those never leave for want of room
 //   id       of the response; NULL for a ghost
 //   name     the beginning of the response's key
 //   size     in bytes, of body and header fields
@@ -17,8 +17,12 @@
 // bounds. A hit writes nothing: uses are noted in memory, and written when the backend is closed.
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "backend/large_bodies.hpp"
 #include "beast_cache/config.hpp"
@@ -43,18 +47,46 @@ class RecentUses {
   std::unordered_map<std::int64_t, std::int64_t> uses_;
 };
 
+// What had to go.
+class Evicted {
+ public:
+  Evicted(std::string_view url, std::int64_t size) : url_(url), size_(static_cast<std::uint64_t>(size)) {}
+  std::string const& url() const noexcept { return url_; }
+  // Of body and header fields, in bytes.
+  std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  std::string url_;
+  std::uint64_t size_;
+};
+
+// What comes in: a response, which may replace another one, or a piece of a body.
+class Incoming {
+ public:
+  explicit Incoming(std::uint64_t piece) noexcept : size(piece) {}
+  Incoming(std::uint64_t response, std::string_view k, std::string_view v) noexcept
+      : size(response), key(k), variant(v) {}
+  bool is_response() const noexcept { return !key.empty(); }
+
+  std::uint64_t const size;
+  std::string_view const key, variant;
+};
+
 class Bounds {
  public:
   // 0 for none.
   Bounds(std::uint64_t bytes, std::uint64_t entries) noexcept : bytes_(bytes), entries_(entries) {}
   bool any() const noexcept { return bytes_ != 0 || entries_ != 0; }
+  std::uint64_t bytes() const noexcept { return bytes_; }
 
-  // Before a response of `size` bytes is stored, in the same transaction: removes others until there is room.
-  void make_room(sqlite::Handle& handle, std::uint64_t size, RecentUses& uses, LargeBodies& bodies) const;
+  // Before something is stored, in the same transaction: removes others until there is room, and adds them to
+  // `evicted`. Throws Error(full) when there is none and nothing is left that may go.
+  void make_room(sqlite::Handle& handle, Incoming const& incoming, RecentUses& uses, LargeBodies& bodies,
+                 std::vector<Evicted>& evicted) const;
 
  private:
   class Sums;
-  bool has_room(sqlite::Handle& handle, Sums const& sums, std::uint64_t size) const;
+  bool has_room(sqlite::Handle& handle, Sums const& sums, Incoming const& incoming) const;
 
   std::uint64_t bytes_, entries_;
 };

@@ -19,7 +19,9 @@ namespace beast_cache {
 inline namespace v1 {
 
 using detail::AtRest;
+using detail::Evicted;
 using detail::Found;
+using detail::Incoming;
 using detail::LargeBodies;
 using detail::LargeBody;
 using detail::MemoryTier;
@@ -34,6 +36,7 @@ class SQLiteBackend::Impl {
         bounds_(options.max_bytes(), options.max_entries()),
         storage_(std::move(storage)),
         clock_(options.clock()),
+        observer_(options.observer()),
         at_rest_(options.compress() ? AtRest::best_compression() : detail::as_it_came,
                  options.encryption_key()),
         seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(),
@@ -50,9 +53,11 @@ class SQLiteBackend::Impl {
   std::shared_ptr<LargeBodies> bodies() {
     std::lock_guard lock(mutex_);
     if (closed_) throw Error(cache_errc::closed, path() + ": used after close()");
-    if (!bodies_)
-      bodies_ =
-          std::make_shared<LargeBodies>(sqlite::Database::open(path_, storage_), seal_, at_rest_, clock_);
+    if (!bodies_) {
+      std::shared_ptr<sqlite::Database> database = sqlite::Database::open(path_, storage_);
+      if (bounds_.bytes() != 0) database->keep_within(bounds_.bytes());
+      bodies_ = std::make_shared<LargeBodies>(std::move(database), seal_, at_rest_, clock_);
+    }
     return bodies_;
   }
 
@@ -74,9 +79,19 @@ class SQLiteBackend::Impl {
     if (bounds_.any()) recent_.note(row);
   }
 
-  // Before `size` bytes are written, in the same transaction.
-  void make_room(Handle& handle, std::uint64_t size, LargeBodies& bodies) {
-    if (bounds_.any()) bounds_.make_room(handle, size, recent_, bodies);
+  // Before something is written, in the same transaction.
+  void make_room(Handle& handle, Incoming const& incoming, LargeBodies& bodies,
+                 std::vector<Evicted>& evicted) {
+    if (bounds_.any()) bounds_.make_room(handle, incoming, recent_, bodies, evicted);
+  }
+  // When that is committed.
+  void report(std::vector<Evicted> const& evicted) const {
+    if (!observer_) return;
+    try {
+      for (Evicted const& gone : evicted) observer_->on_evicted(gone.url(), gone.size());
+    } catch (...) {
+      // An observer's exceptions are its own.
+    }
   }
 
   // Before anything is written. Throws Error(too_big).
@@ -91,6 +106,7 @@ class SQLiteBackend::Impl {
   detail::RecentUses recent_;
   SQLiteOptions const storage_;
   std::shared_ptr<Clock const> const clock_;
+  std::shared_ptr<Observer> const observer_;
   AtRest const at_rest_;
   detail::Seal const seal_;
   MemoryTier memory_;
@@ -138,12 +154,14 @@ class SQLiteBackend::Impl {
     detail::RowToStore const row(response, *bodies);
     self->check_size(row, response.url());
     Writing const writing(bodies->database().epochs(), row.key());
+    std::vector<Evicted> evicted;
     auto job = [&](Handle& handle) {
-      self->make_room(handle, row.size(), *bodies);
+      self->make_room(handle, Incoming(row.size(), row.key(), row.variant()), *bodies, evicted);
       row.store(handle, max_variants);
       bodies->sweep(handle);
     };
     co_await bodies->write(job, row.size());
+    self->report(evicted);
   }
 
   class Writer;
@@ -182,13 +200,15 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
 
   asio::awaitable<void> append(std::string piece) override {
     bodies_ = impl_->bodies();
+    std::vector<Evicted> evicted;
     auto job = [&](Handle& handle) {
-      impl_->make_room(handle, piece.size(), *bodies_);
+      impl_->make_room(handle, Incoming(piece.size()), *bodies_, evicted);
       if (!body_) body_ = bodies_->begin(handle);
       is_compressible_ = bodies_->append(handle, *body_, pieces_, piece, is_compressible_);
       bodies_->sweep(handle);
     };
     co_await bodies_->write(job, piece.size());
+    impl_->report(evicted);
     ++pieces_;
     size_ += piece.size();
   }
@@ -321,6 +341,21 @@ asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
   co_return co_await bodies->read(job);
 }
 
+asio::awaitable<bool> SQLiteBackend::pin(Url url) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::string const key = create_key(url, options());
+  url = options().stored_url(url);
+  auto job = [&](Handle& handle) { return detail::pin(handle, key, url); };
+  co_return co_await bodies->write(job);
+}
+
+asio::awaitable<bool> SQLiteBackend::unpin(Url url) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::string const key = create_key(url, options());
+  auto job = [&](Handle& handle) { return detail::unpin(handle, key); };
+  co_return co_await bodies->write(job);
+}
+
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   Writing const writing(bodies->database().epochs());
@@ -388,6 +423,32 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter
     seen += looked_at;
     removed += gone;
     last = until;
+    if (more && progress) progress(seen, removed);
+  }
+  co_return removed;
+}
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress progress) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::uint64_t seen = 0;
+  std::uint64_t removed = 0;
+  detail::DamagedSlice slice;
+  auto look = [&](Handle& handle) { return detail::find_damaged(handle, *bodies, slice.last); };
+  auto drop = [&](Handle& handle) {
+    std::uint64_t const gone = detail::remove_damaged(handle, *bodies, slice.ids);
+    detail::remove_lost_aliases(handle);
+    bodies->sweep(handle);
+    return gone;
+  };
+  bool more = true;
+  while (more) {
+    slice = co_await bodies->read(look);
+    more = slice.seen != 0;
+    seen += slice.seen;
+    if (!slice.ids.empty()) {
+      Writing const writing(bodies->database().epochs());
+      removed += co_await bodies->write(drop);
+    }
     if (more && progress) progress(seen, removed);
   }
   co_return removed;

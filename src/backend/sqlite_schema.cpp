@@ -15,6 +15,7 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
                                                " is not one of responses; choose another file");
   }
   handle.execute(sql::create);
+  handle.execute(sql::create_pins);
   handle.execute(sql::create_views);
   handle.execute(sql::create_secret);
   LargeBodies::create(handle);
@@ -22,6 +23,8 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
 }
 
 void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
+  if (from < 1 || from > 4) return Schema::migrate(handle, from);
+  handle.execute(sql::migrate_4);
   if (from == 1) {
     handle.execute(sql::migrate_1);
     handle.execute(sql::create);
@@ -32,13 +35,11 @@ void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
   } else if (from == 3) {
     handle.execute(sql::migrate_3);
     handle.execute(sql::migrate_3_chunks);
-  } else {
-    return Schema::migrate(handle, from);
   }
-  handle.execute(sql::create_secret);
-  if (from == 3) return;
+  handle.execute(sql::create_pins);
   handle.execute(sql::create_views);
-  LargeBodies::create(handle);
+  if (from < 4) handle.execute(sql::create_secret);
+  if (from < 3) LargeBodies::create(handle);
 }
 
 void ResponseSchema::check(sqlite::Handle& handle) const {

@@ -30,6 +30,7 @@
 // responses_secret: one row in a file that is encrypted, where headers and vary_headers are, too
 // responses_bodies, responses_chunks: bodies that are too large for a row, see large_bodies.hpp
 // responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
+// responses_pins: one row for each URL whose responses no bound takes away, stored or not, with its key
 // redirects: one row for each URL that redirected, with the URL that it led to in the end
 //
 // v_entries, v_hosts: the same for people, with readable times; only the library's tables are read by it
@@ -52,7 +53,7 @@ class ResponseSchema final : public sqlite::Schema {
  public:
   // @param key_check What `AtRest` makes of the key.
   explicit ResponseSchema(std::string key_check)
-      : Schema("responses", "http responses", 4), key_check_(std::move(key_check)) {}
+      : Schema("responses", "http responses", 5), key_check_(std::move(key_check)) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;
@@ -85,17 +86,25 @@ inline constexpr char create[] =
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
     "target_url TEXT NOT NULL);"
     "CREATE INDEX redirects_target_key ON redirects(target_key);";
+inline constexpr char create_pins[] =
+    "CREATE TABLE responses_pins(key TEXT PRIMARY KEY, url TEXT NOT NULL) WITHOUT ROWID;";
 inline constexpr char create_views[] =
     "CREATE VIEW v_entries AS SELECT url, substr(url, instr(url, '://') + 3, instr(substr(url, instr(url, "
     "'://') + 3) || '/', '/') - 1) AS host, method, status, size, datetime(created_at / 1000, 'unixepoch') "
     "AS "
     "created, CASE expires_at WHEN 9223372036854775807 THEN 'never' ELSE datetime(expires_at / 1000, "
-    "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale FROM responses;"
+    "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale, EXISTS(SELECT 1 FROM "
+    "responses_pins WHERE key = responses.key) AS pinned FROM responses;"
     "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS stale FROM "
     "v_entries GROUP BY host ORDER BY bytes DESC;";
 inline constexpr char create_secret[] = "CREATE TABLE responses_secret(key_check TEXT NOT NULL);";
 inline constexpr char store_secret[] = "INSERT INTO responses_secret VALUES(?1)";
 inline constexpr char secret[] = "SELECT key_check FROM responses_secret";
+// Version 4 had no pins: its views do not tell of them, and its queue is made anew by the next store.
+inline constexpr char migrate_4[] =
+    "DROP VIEW IF EXISTS v_hosts; DROP VIEW IF EXISTS v_entries;"
+    "DROP TRIGGER IF EXISTS responses_stored; DROP TRIGGER IF EXISTS responses_removed;"
+    "DROP TABLE IF EXISTS responses_queue; DROP TABLE IF EXISTS responses_queue_sums;";
 // Version 3 had nothing coded.
 inline constexpr char migrate_3[] = "ALTER TABLE responses ADD COLUMN coding INTEGER NOT NULL DEFAULT 0;";
 inline constexpr char migrate_3_chunks[] =
@@ -118,8 +127,8 @@ inline constexpr char copy_1[] =
 
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
-    "'redirects', 'responses_bodies', 'responses_chunks', 'responses_secret', 'v_entries', 'v_hosts') LIMIT "
-    "1";
+    "'redirects', 'responses_bodies', 'responses_chunks', 'responses_secret', 'responses_pins', 'v_entries', "
+    "'v_hosts') LIMIT 1";
 
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
@@ -157,12 +166,17 @@ inline constexpr char freshen[] =
     "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, checksum = ?21 WHERE id = ?22";
 
 inline constexpr char entries_after[] =
-    "SELECT id, url, method, status, size, created_at, expires_at FROM responses WHERE id > ?1 ORDER BY id "
-    "LIMIT ?2";
+    "SELECT id, url, method, status, size, created_at, expires_at, EXISTS(SELECT 1 FROM responses_pins WHERE "
+    "key = responses.key) FROM responses WHERE id > ?1 ORDER BY id LIMIT ?2";
+inline constexpr char keys_after[] = "SELECT id, key FROM responses WHERE id > ?1 ORDER BY id LIMIT ?2";
+inline constexpr char key_of_row[] = "SELECT key FROM responses WHERE id = ?1";
 inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group_origin = ?1";
 inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
     "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";
+inline constexpr char pin[] = "INSERT OR IGNORE INTO responses_pins(key, url) VALUES(?1, ?2)";
+inline constexpr char unpin[] = "DELETE FROM responses_pins WHERE key = ?1";
+inline constexpr char clear_pins[] = "DELETE FROM responses_pins";
 inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
 inline constexpr char reindex[] = "REINDEX responses";
 inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";

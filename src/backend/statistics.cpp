@@ -1,6 +1,8 @@
 #include "beast_cache/backend/statistics.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace beast_cache {
 inline namespace v1 {
@@ -10,12 +12,84 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
   counter.fetch_add(by, std::memory_order_relaxed);
 }
 
-void append_family(std::string& text, std::string_view name, std::string_view help) {
-  text.append("# TYPE ").append(name).append(" counter\n# HELP ").append(name).append(1, ' ').append(help);
-  text += '\n';
+using Snapshot = Statistics::Snapshot;
+// By their labels, which may be none.
+using Labelled = std::vector<std::pair<std::string, Snapshot>>;
+
+class Family {
+ public:
+  std::string_view name, help;
+  std::string (*value)(Snapshot const&);
+};
+
+template <std::uint64_t (Snapshot::*get)() const noexcept>
+std::string number(Snapshot const& snapshot) {
+  return std::to_string((snapshot.*get)());
 }
-void append_sample(std::string& text, std::string_view name, std::string_view labels, std::uint64_t value) {
-  text.append(name).append("_total").append(labels).append(1, ' ').append(std::to_string(value)) += '\n';
+std::string seconds_saved(Snapshot const& snapshot) {
+  auto const milliseconds = snapshot.time_saved().count();
+  std::string const rest = std::to_string(1000 + milliseconds % 1000);
+  return std::to_string(milliseconds / 1000) + "." + rest.substr(1);
+}
+
+constexpr Family families[] = {
+    {"hits", "Answers by the cache without asking the origin.", number<&Snapshot::hits>},
+    {"collapsed", "Requests that another one's answer served.", number<&Snapshot::collapsed>},
+    {"validated", "Stored answers that the origin said are current.", number<&Snapshot::validated>},
+    {"stored", "Answers that were stored.", number<&Snapshot::stored>},
+    {"saved_bytes", "Bytes of bodies that came out of the cache.", number<&Snapshot::bytes_saved>},
+    {"saved_seconds", "What the origin took for the answers that it was not asked for.", seconds_saved},
+    {"evictions", "Responses that had to go for want of room.", number<&Snapshot::evictions>},
+    {"evicted_bytes", "Bytes of responses that had to go for want of room.",
+     number<&Snapshot::evicted_bytes>},
+    {"errors", "Faults of the cache.", number<&Snapshot::errors>},
+    {"exchanges", "Exchanges with servers.", number<&Snapshot::exchanges>},
+    {"failed_exchanges", "Exchanges with servers that failed.", number<&Snapshot::failed_exchanges>},
+    {"sent_bytes", "Bytes of requests on the wire.", number<&Snapshot::bytes_sent>},
+    {"received_bytes", "Bytes of responses on the wire.", number<&Snapshot::bytes_received>},
+};
+
+void append_head(std::string& text, std::string_view name, std::string_view help) {
+  text.append("# TYPE beast_cache_").append(name).append(" counter\n# HELP beast_cache_").append(name);
+  text.append(1, ' ').append(help) += '\n';
+}
+void append_sample(std::string& text, std::string_view name, std::string_view labels,
+                   std::string_view value) {
+  text.append("beast_cache_").append(name).append("_total");
+  if (!labels.empty()) text.append(1, '{').append(labels).append(1, '}');
+  text.append(1, ' ').append(value) += '\n';
+}
+
+std::string openmetrics_of(Labelled const& all) {
+  std::string text;
+  for (Family const& family : families) {
+    append_head(text, family.name, family.help);
+    for (auto const& [labels, snapshot] : all)
+      append_sample(text, family.name, labels, family.value(snapshot));
+  }
+  append_head(text, "forwarded", "Requests not answered at once, by the reason (RFC 9211).");
+  for (auto const& [labels, snapshot] : all) {
+    for (std::string_view const reason : Statistics::reasons) {
+      std::string both = labels.empty() ? labels : labels + ",";
+      both.append("reason=\"").append(reason).append(1, '"');
+      append_sample(text, "forwarded", both, std::to_string(snapshot.forwarded(reason)));
+    }
+  }
+  text += "# EOF\n";
+  return text;
+}
+
+// As a label's value.
+std::string escaped(std::string_view text) {
+  std::string value;
+  for (char const c : text) {
+    if (c == '\\' || c == '"') value += '\\';
+    if (c == '\n')
+      value += "\\n";
+    else
+      value += c;
+  }
+  return value;
 }
 
 }  // namespace
@@ -41,6 +115,18 @@ void Statistics::on_response(std::string_view url, std::string_view cache_status
   }
 }
 
+void Statistics::on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) {
+  count(saved_, bytes);
+  if (time.count() > 0) count(milliseconds_, static_cast<std::uint64_t>(time.count()));
+  if (next_) next_->on_saved(url, bytes, time);
+}
+
+void Statistics::on_evicted(std::string_view url, std::uint64_t bytes) {
+  count(evictions_);
+  count(evicted_, bytes);
+  if (next_) next_->on_evicted(url, bytes);
+}
+
 void Statistics::on_cache_error(std::string_view operation, std::string_view url,
                                 std::exception_ptr failure) {
   count(errors_);
@@ -62,6 +148,10 @@ Statistics::Snapshot Statistics::snapshot() const noexcept {
   snapshot.collapsed_ = collapsed_.load();
   snapshot.validated_ = validated_.load();
   snapshot.stored_ = stored_.load();
+  snapshot.saved_ = saved_.load();
+  snapshot.milliseconds_ = milliseconds_.load();
+  snapshot.evictions_ = evictions_.load();
+  snapshot.evicted_ = evicted_.load();
   snapshot.errors_ = errors_.load();
   snapshot.exchanges_ = exchanges_.load();
   snapshot.failed_ = failed_.load();
@@ -71,33 +161,7 @@ Statistics::Snapshot Statistics::snapshot() const noexcept {
 }
 
 std::string Statistics::openmetrics() const {
-  Snapshot const now = snapshot();
-  std::string text;
-  append_family(text, "beast_cache_hits", "Answers by the cache without asking the origin.");
-  append_sample(text, "beast_cache_hits", "", now.hits());
-  append_family(text, "beast_cache_collapsed", "Requests that another one's answer served.");
-  append_sample(text, "beast_cache_collapsed", "", now.collapsed());
-  append_family(text, "beast_cache_forwarded", "Requests not answered at once, by the reason (RFC 9211).");
-  for (std::string_view const reason : reasons) {
-    std::string const label = "{reason=\"" + std::string(reason) + "\"}";
-    append_sample(text, "beast_cache_forwarded", label, now.forwarded(reason));
-  }
-  append_family(text, "beast_cache_validated", "Stored answers that the origin said are current.");
-  append_sample(text, "beast_cache_validated", "", now.validated());
-  append_family(text, "beast_cache_stored", "Answers that were stored.");
-  append_sample(text, "beast_cache_stored", "", now.stored());
-  append_family(text, "beast_cache_errors", "Faults of the cache.");
-  append_sample(text, "beast_cache_errors", "", now.errors());
-  append_family(text, "beast_cache_exchanges", "Exchanges with servers.");
-  append_sample(text, "beast_cache_exchanges", "", now.exchanges());
-  append_family(text, "beast_cache_failed_exchanges", "Exchanges with servers that failed.");
-  append_sample(text, "beast_cache_failed_exchanges", "", now.failed_exchanges());
-  append_family(text, "beast_cache_sent_bytes", "Bytes of requests on the wire.");
-  append_sample(text, "beast_cache_sent_bytes", "", now.bytes_sent());
-  append_family(text, "beast_cache_received_bytes", "Bytes of responses on the wire.");
-  append_sample(text, "beast_cache_received_bytes", "", now.bytes_received());
-  text += "# EOF\n";
-  return text;
+  return openmetrics_of(Labelled{{std::string(), snapshot()}});
 }
 
 Statistics& HostStatistics::of(std::string_view url) {
@@ -121,9 +185,26 @@ std::map<std::string, Statistics::Snapshot> HostStatistics::snapshots() const {
   return all;
 }
 
+std::string HostStatistics::openmetrics() const {
+  Labelled all;
+  for (auto const& [host, snapshot] : snapshots())
+    all.emplace_back("host=\"" + escaped(host) + "\"", snapshot);
+  return openmetrics_of(all);
+}
+
 void HostStatistics::on_response(std::string_view url, std::string_view cache_status) {
   if (next_) next_->on_response(url, cache_status);
   of(url).on_response(url, cache_status);
+}
+
+void HostStatistics::on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) {
+  if (next_) next_->on_saved(url, bytes, time);
+  of(url).on_saved(url, bytes, time);
+}
+
+void HostStatistics::on_evicted(std::string_view url, std::uint64_t bytes) {
+  if (next_) next_->on_evicted(url, bytes);
+  of(url).on_evicted(url, bytes);
 }
 
 void HostStatistics::on_cache_error(std::string_view operation, std::string_view url,

@@ -228,6 +228,55 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
   }
 }
 
+namespace {
+
+// Whether a row can't be what was stored, whatever it was stored for.
+bool is_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t id, std::string const& key) {
+  sqlite::Statement select = handle.statement(sql::head);
+  select.bind(1, id).bind_text(2, key);
+  if (!select.step()) return false;
+  ResponseRow const row(select);
+  Verdict const verdict = judge_head(select, row, key, bodies.seal());
+  if (verdict != Verdict::good) return verdict == Verdict::damaged;
+  std::optional<Url> const url = Url::parse(row.url());
+  if (!url || !row.decode(*url, bodies.at_rest())) return true;
+  Candidate candidate(select, row);
+  return candidate.read(handle, bodies) == Verdict::damaged;
+}
+
+}  // namespace
+
+DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t after) {
+  constexpr std::int64_t rows = 256;
+  DamagedSlice slice;
+  sqlite::Statement keys = handle.statement(sql::keys_after);
+  keys.bind(1, after).bind(2, rows);
+  while (keys.step()) {
+    slice.last = keys.integer(0);
+    ++slice.seen;
+    if (is_damaged(handle, bodies, slice.last, std::string(keys.bytes(1)))) slice.ids.push_back(slice.last);
+  }
+  return slice;
+}
+
+std::uint64_t remove_damaged(sqlite::Handle& handle, LargeBodies& bodies,
+                             std::vector<std::int64_t> const& rows) {
+  std::uint64_t removed = 0;
+  for (std::int64_t const id : rows) {
+    std::string key;
+    {
+      sqlite::Statement select = handle.statement(sql::key_of_row);
+      select.bind(1, id);
+      if (!select.step()) continue;
+      key = select.bytes(0);
+    }
+    if (!is_damaged(handle, bodies, id, key)) continue;
+    remove_row(handle, id);
+    ++removed;
+  }
+  return removed;
+}
+
 RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies)
     : response_(response),
       bodies_(bodies),
@@ -360,6 +409,15 @@ bool has_url(sqlite::Handle& handle, std::string const& key) {
   return query.step() && query.integer(0) != 0;
 }
 
+bool pin(sqlite::Handle& handle, std::string const& key, Url const& url) {
+  handle.statement(sql::pin).bind_text(1, key).bind_text(2, url.str()).run();
+  return handle.changes() != 0;
+}
+bool unpin(sqlite::Handle& handle, std::string const& key) {
+  handle.statement(sql::unpin).bind_text(1, key).run();
+  return handle.changes() != 0;
+}
+
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now) {
   handle.statement(sql::remove_expired).bind(1, now.time_since_epoch().count()).run();
   auto const removed = static_cast<std::uint64_t>(handle.changes());
@@ -370,6 +428,7 @@ std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now) {
 void clear_responses(sqlite::Handle& handle) {
   LargeBodies::clear(handle);
   handle.statement(sql::clear_redirects).run();
+  handle.statement(sql::clear_pins).run();
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 // What SQLiteBackend does with its tables, each operation a plain function within one transaction on a lane.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,20 @@ void remove_row(sqlite::Handle& handle, std::int64_t id);
 void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                     std::vector<std::int64_t> const& rows);
 
+// Some rows, in the order of their ids: so many that their bodies are read within some milliseconds.
+class DamagedSlice {
+ public:
+  DamagedSlice() = default;
+
+  std::vector<std::int64_t> ids;                                 // of the damaged ones
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();  // the last one that was looked at
+  std::uint64_t seen = 0;                                        // none at the end
+};
+DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t after);
+// Removes those that are still damaged. Returns how many.
+std::uint64_t remove_damaged(sqlite::Handle& handle, LargeBodies& bodies,
+                             std::vector<std::int64_t> const& rows);
+
 // A response on its way into the table: what can be worked out before the transaction.
 class RowToStore {
  public:
@@ -63,6 +78,7 @@ class RowToStore {
   RowToStore(StoredResponse const& response, LargeBodies const& bodies);
 
   std::string const& key() const noexcept { return key_; }
+  std::string const& variant() const noexcept { return variant_; }
   // Bytes of text, and of a body within the row, without the columns of fixed size.
   std::size_t size() const noexcept;
 
@@ -94,6 +110,9 @@ bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
                             AtRest const& at_rest);
 bool has_url(sqlite::Handle& handle, std::string const& key);
+// Whether that changed anything.
+bool pin(sqlite::Handle& handle, std::string const& key, Url const& url);
+bool unpin(sqlite::Handle& handle, std::string const& key);
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
 void clear_responses(sqlite::Handle& handle);
 

@@ -131,24 +131,45 @@ void add_large(Parts const& parts) {
   parts.suite.cases.insert(parts.suite.cases.end(), {cached, stored});
 }
 
+void add_proxy_hits(Parts const& parts, std::string const& directory) {
+  Arguments const asking = parts.asking(KiB, 64).with("dir", directory + "/proxy");
+  Case proxies;
+  proxies.contestants = {{"hit of caching_proxy", "proxy-hits", asking},
+                         {"hit of nginx", "nginx-hits", asking}};
+  proxies.rows = {ratio("hit of 1 KiB through caching_proxy under wrk, 64 connections / nginx proxy_cache",
+                        "hit of caching_proxy", "hit of nginx", Goal::at_least(1.0))};
+  parts.suite.cases.push_back(proxies);
+}
+
+void add_expired(Parts const& parts) {
+  Arguments const all = parts.files.of(parts.entries, KiB);
+  Case expired;
+  expired.most_rounds = 5;
+  expired.prepare = parts.files.make({all});
+  expired.contestants = {{"expired", "expire", all.with("scratch", parts.files.scratch())}};
+  expired.rows = {plain("removing " + std::to_string(parts.entries) + " expired responses", "s", "expired",
+                        "seconds", Goal::at_most(1))};
+  parts.suite.cases.push_back(expired);
+}
+
 void add_growth(Parts const& parts) {
   Arguments const few = parts.files.of(parts.entries / 10, KiB);
   Arguments const many = parts.files.of(parts.entries * 10, KiB);
   Case growth;
   growth.most_rounds = 5;
-  growth.prepare = parts.files.make({few, many});
+  Arguments const empty = parts.files.of(1, KiB);
+  growth.prepare = parts.files.make({few, many, empty});
   growth.contestants = {{"hit of ten times as many", "hits", many.with("in-flight", 64)},
                         {"hit of a tenth", "hits", few.with("in-flight", 64)},
                         {"idle with ten times as many", "idle", many},
-                        {"idle with a tenth", "idle", few}};
+                        {"idle with one", "idle", empty}};
   std::string const largest = std::to_string(parts.entries * 10);
   std::string const smallest = std::to_string(parts.entries / 10);
   Row cost = ratio("cost of a hit at " + largest + " responses / at " + smallest, "hit of a tenth",
                    "hit of ten times as many", Goal::at_most(1.45));
-  Row memory{"memory with " + largest + " responses, idle, beyond that with " + smallest, "MiB", "",
+  Row memory{"resident memory with " + largest + " responses stored, idle, over that with one", "MiB", "",
              Goal::at_most(32), [](Round const& round) {
-               return round.at("idle with ten times as many").at("mib") -
-                      round.at("idle with a tenth").at("mib");
+               return round.at("idle with ten times as many").at("mib") - round.at("idle with one").at("mib");
              }};
   growth.rows = {cost, memory};
   parts.suite.cases.push_back(growth);
@@ -159,6 +180,7 @@ int run(Arguments const& arguments) {
   suite.name = "backend";
   add_cached_sessions(suite.variants);
   add_raw_responses(suite.variants);
+  add_proxies(suite.variants);
   if (arguments.has("variant")) return child_main(suite.variants, arguments);
 
   std::string const directory = arguments.text("dir", "build/bench/data");
@@ -168,6 +190,8 @@ int run(Arguments const& arguments) {
   add_hits(parts);
   add_misses(parts);
   add_large(parts);
+  add_proxy_hits(parts, std::filesystem::absolute(directory).string());
+  add_expired(parts);
   add_growth(parts);
   run_suite(suite, arguments);
   return 0;

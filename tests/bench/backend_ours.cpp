@@ -255,6 +255,30 @@ Figures idle(Arguments const& arguments) {
   return {{"mib", status_mib("VmRSS")}};
 }
 
+asio::awaitable<void> remove_all(SQLiteBackend* backend, std::size_t entries, double* seconds) {
+  Url const first(entry_url(0));
+  bool const there = co_await backend->has_url(first);  // the file is open
+  check(there);
+  auto const begin = Clock::now();
+  std::uint64_t const removed =
+      co_await backend->remove_expired(system_clock()->now() + std::chrono::hours(48));
+  *seconds = seconds_since(begin);
+  check(removed == entries);
+  co_await backend->close();
+}
+
+// All entries of a copy of the file have expired.
+Figures expire(Arguments const& arguments) {
+  TemporaryFile const copy(arguments.with("file", arguments.text("scratch")));
+  std::filesystem::copy_file(arguments.text("file"), copy.path());
+  asio::io_context io(1);
+  auto const backend = open_backend(copy.path());
+  double seconds = 0;
+  spawn(io, remove_all(backend.get(), arguments.number("entries"), &seconds));
+  io.run();
+  return {{"seconds", seconds}};
+}
+
 }  // namespace
 
 void add_cached_sessions(Variants& variants) {
@@ -265,6 +289,7 @@ void add_cached_sessions(Variants& variants) {
   variants["stream-fetch"] = stream_fetch;
   variants["keys"] = keys;
   variants["idle"] = idle;
+  variants["expire"] = expire;
 }
 
 }  // namespace bench

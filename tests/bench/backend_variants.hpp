@@ -9,6 +9,7 @@ namespace bench {
 
 void add_cached_sessions(Variants& variants);
 void add_raw_responses(Variants& variants);
+void add_proxies(Variants& variants);
 
 /// The URL of an entry of a file that `backend-fill` has made; no origin is asked for it.
 inline std::string entry_url(std::size_t number) {

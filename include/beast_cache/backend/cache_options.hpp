@@ -142,6 +142,8 @@ class CacheOptions {
     return *this;
   }
   /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
+  /// It is the bound on an entry, too: beside the body there are only header fields, which the client bounds
+  /// (`ClientOptions::max_header_size`).
   /// With a `SQLiteBackend` it takes no more memory to allow more: beyond 256 KiB bodies are written and read
   /// in pieces.
   CacheOptions& max_body_bytes(std::uint64_t bytes) {
@@ -150,8 +152,10 @@ class CacheOptions {
   }
   /// How many bytes of its file a `SQLiteBackend` uses at most; the write-ahead log beside it has a bound of
   /// its own (`SQLiteOptions::wal_limit`). When a response comes in for which there is no room, others go:
-  /// those that were not asked for lately (S3-FIFO). A hit writes nothing for that. A file that is beyond a
-  /// new bound comes within it step by step as responses are stored. Default:
+  /// those that were not asked for lately (S3-FIFO), but none that is pinned (`SQLiteBackend::pin`). If there
+  /// is no room even so, the response is not stored: `cache_errc::full`. A hit writes nothing for that. A
+  /// file that is beyond a new bound comes within it step by step as responses are stored; its pages that are
+  /// free then go back to the file system while its thread has nothing else to do, some at a time. Default:
   /// 0, no bound. Errors: `std::invalid_argument` for less than 1 MiB.
   CacheOptions& max_bytes(std::uint64_t bytes) {
     if (bytes != 0 && bytes < (1u << 20))

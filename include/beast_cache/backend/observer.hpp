@@ -3,6 +3,7 @@
 /// Where a session and its cache report what a request does not show.
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <string_view>
 
@@ -32,6 +33,23 @@ class Observer {
   virtual void on_response(std::string_view url, std::string_view cache_status) {
     static_cast<void>(url);
     static_cast<void>(cache_status);
+  }
+
+  /// An answer came out of the cache.
+  /// @param bytes Of its body, as it is stored: what the origin did not have to send.
+  /// @param time How long the origin took for the head of what is stored, from the request that brought or
+  ///   last validated it; 0 where the origin was asked this time, too.
+  virtual void on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) {
+    static_cast<void>(url);
+    static_cast<void>(bytes);
+    static_cast<void>(time);
+  }
+
+  /// A stored response had to go, for there was no room for another one (`CacheOptions::max_bytes` and
+  /// `max_entries`). @param bytes Of its body and header fields.
+  virtual void on_evicted(std::string_view url, std::uint64_t bytes) {
+    static_cast<void>(url);
+    static_cast<void>(bytes);
   }
 
   /// The cache failed, and the request went on without it.

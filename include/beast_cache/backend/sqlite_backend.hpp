@@ -69,6 +69,21 @@ class SQLiteBackend final : public CacheBackend {
   /// Cancellation: all types, between two slices; what is removed stays so.
   asio::awaitable<std::uint64_t> remove_matching(EntryFilter filter,
                                                  RemovalProgress progress = RemovalProgress());
+  /// Removes what can't be used any more because it is damaged: rows whose checksum is wrong, and whose body
+  /// is, or is missing. The pieces of large bodies are checked when they are read. What is signed with
+  /// another key is somebody else's, and stays. @return How many responses. Cancellation: all types; what is
+  /// removed stays so. Executor and hops: a hop for each 256 rows, whose bodies are read, and one more where
+  /// something is removed.
+  asio::awaitable<std::uint64_t> remove_invalid(RemovalProgress progress = RemovalProgress());
+
+  /// Keeps whatever is stored for a URL, now or later, from being taken out for want of room (`max_bytes`,
+  /// `max_entries`). It expires as ever, and is replaced or removed by everything else; the pin stays until
+  /// `unpin` or `clear`. Where all that could make room is pinned, what comes in is not stored:
+  /// `cache_errc::full`. @return False when it was pinned already.
+  asio::awaitable<bool> pin(Url url);
+  /// @return False when it was not pinned.
+  asio::awaitable<bool> unpin(Url url);
+
   /// What each host has stored.
   asio::awaitable<std::map<std::string, HostUse>> hosts() const;
 

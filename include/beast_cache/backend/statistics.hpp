@@ -61,6 +61,17 @@ class Statistics final : public Observer {
     std::uint64_t validated() const noexcept { return validated_; }
     /// Answers that were stored.
     std::uint64_t stored() const noexcept { return stored_; }
+    /// Bytes of bodies that came out of the cache, as they are stored: what the origin did not have to send.
+    std::uint64_t bytes_saved() const noexcept { return saved_; }
+    /// How long the answers that were given without asking the origin would have kept their requests waiting:
+    /// each for as long as the origin took for the head of that response when it was fetched or validated
+    /// last. An estimate: the time that a body takes is not part of it, nor what the cache itself takes.
+    std::chrono::milliseconds time_saved() const noexcept {
+      return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(milliseconds_));
+    }
+    /// Responses that had to go for want of room, and their bytes.
+    std::uint64_t evictions() const noexcept { return evictions_; }
+    std::uint64_t evicted_bytes() const noexcept { return evicted_; }
     /// Faults of the cache.
     std::uint64_t errors() const noexcept { return errors_; }
     /// Exchanges with servers, those of them that failed, and their bytes on the wire.
@@ -73,6 +84,7 @@ class Statistics final : public Observer {
     friend class Statistics;
     std::array<std::uint64_t, reasons.size()> forwarded_{};
     std::uint64_t hits_ = 0, collapsed_ = 0, validated_ = 0, stored_ = 0, errors_ = 0;
+    std::uint64_t saved_ = 0, milliseconds_ = 0, evictions_ = 0, evicted_ = 0;
     std::uint64_t exchanges_ = 0, failed_ = 0, sent_ = 0, received_ = 0;
   };
 
@@ -86,6 +98,8 @@ class Statistics final : public Observer {
   std::string openmetrics() const;
 
   void on_response(std::string_view url, std::string_view cache_status) override;
+  void on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) override;
+  void on_evicted(std::string_view url, std::uint64_t bytes) override;
   void on_cache_error(std::string_view operation, std::string_view url, std::exception_ptr failure) override;
   void on_exchange(ExchangeEvent const& event) override;
   std::chrono::steady_clock::time_point now() const noexcept override {
@@ -98,6 +112,7 @@ class Statistics final : public Observer {
   std::shared_ptr<Observer> const next_;
   std::array<Counter, reasons.size()> forwarded_{};
   Counter hits_{0}, collapsed_{0}, validated_{0}, stored_{0}, errors_{0};
+  Counter saved_{0}, milliseconds_{0}, evictions_{0}, evicted_{0};
   Counter exchanges_{0}, failed_{0}, sent_{0}, received_{0};
 };
 
@@ -112,8 +127,12 @@ class HostStatistics final : public Observer {
       : next_(std::move(next)), most_(most) {}
 
   std::map<std::string, Statistics::Snapshot> snapshots() const;
+  /// The same as OpenMetrics text: the families of `Statistics::openmetrics`, with the label `host`.
+  std::string openmetrics() const;
 
   void on_response(std::string_view url, std::string_view cache_status) override;
+  void on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) override;
+  void on_evicted(std::string_view url, std::uint64_t bytes) override;
   void on_cache_error(std::string_view operation, std::string_view url, std::exception_ptr failure) override;
   void on_exchange(ExchangeEvent const& event) override;
   std::chrono::steady_clock::time_point now() const noexcept override {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "beast_cache/backend/url_pattern.hpp"
@@ -23,13 +24,14 @@ inline namespace v1 {
 class StoredEntry {
  public:
   StoredEntry(Url url, http::verb method, unsigned status, std::uint64_t size,
-              std::optional<TimePoint> created_at, std::optional<TimePoint> expires)
+              std::optional<TimePoint> created_at, std::optional<TimePoint> expires, bool pinned = false)
       : url_(std::move(url)),
         method_(method),
         status_(status),
         size_(size),
         created_at_(created_at),
-        expires_(expires) {}
+        expires_(expires),
+        pinned_(pinned) {}
 
   Url const& url() const noexcept { return url_; }
   http::verb method() const noexcept { return method_; }
@@ -40,6 +42,8 @@ class StoredEntry {
   std::optional<TimePoint> created_at() const noexcept { return created_at_; }
   /// When it stops being fresh; `TimePoint::max()` for never.
   std::optional<TimePoint> expires() const noexcept { return expires_; }
+  /// Whether its URL is pinned: `SQLiteBackend::pin`.
+  bool is_pinned() const noexcept { return pinned_; }
 
  private:
   Url url_;
@@ -47,6 +51,7 @@ class StoredEntry {
   unsigned status_;
   std::uint64_t size_;
   std::optional<TimePoint> created_at_, expires_;
+  bool pinned_;
 };
 
 /// Which of the stored responses are meant: those for which everything holds that was said; all, if nothing
@@ -58,25 +63,31 @@ class EntryFilter {
   EntryFilter() = default;
 
   EntryFilter& url(UrlPattern pattern) { return url_ = std::move(pattern), *this; }
+  /// Of that host, on any port; `*.example.org` is every host below that one.
+  EntryFilter& host(std::string_view name) { return host_ = UrlPattern(name), *this; }
   /// No longer fresh at `now`.
   EntryFilter& expired(TimePoint now) { return expired_ = now, *this; }
   EntryFilter& created_before(TimePoint when) { return created_before_ = when, *this; }
   /// With a body of more than so many bytes.
   EntryFilter& larger_than(std::uint64_t bytes) { return larger_than_ = bytes, *this; }
   EntryFilter& status(unsigned code) { return status_ = code, *this; }
+  /// Whose URL is pinned, or is not.
+  EntryFilter& pinned(bool is = true) { return pinned_ = is, *this; }
 
   bool matches(StoredEntry const& entry) const noexcept {
-    return (!url_ || url_->matches(entry.url())) &&
+    return (!url_ || url_->matches(entry.url())) && (!host_ || host_->matches(entry.url())) &&
            (!expired_ || (entry.expires() && *entry.expires() <= *expired_)) &&
            (!created_before_ || (entry.created_at() && *entry.created_at() < *created_before_)) &&
-           (!larger_than_ || entry.size() > *larger_than_) && (!status_ || entry.status() == *status_);
+           (!larger_than_ || entry.size() > *larger_than_) && (!status_ || entry.status() == *status_) &&
+           (!pinned_ || entry.is_pinned() == *pinned_);
   }
 
  private:
-  std::optional<UrlPattern> url_;
+  std::optional<UrlPattern> url_, host_;
   std::optional<TimePoint> expired_, created_before_;
   std::optional<std::uint64_t> larger_than_;
   std::optional<unsigned> status_;
+  std::optional<bool> pinned_;
 };
 
 /// What a host has in the cache.

@@ -112,7 +112,8 @@ Database::~Database() {
     return;
   }
   // Every operation owned the database, so that nothing is queued. The threads first: a pump may be on its
-  // way out.
+  // way out, and is not to shrink the file before.
+  file_->max_bytes = 0;
   threads_.clear();
 }
 
@@ -123,6 +124,12 @@ std::uint64_t Database::new_scope() noexcept {
 
 void Database::abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept {
   if (forks_ == detail::fork_generation() && writer_) writer_->abandon(std::move(bulk));
+}
+
+void Database::keep_within(std::uint64_t bytes) noexcept {
+  std::uint64_t current = file_->max_bytes.load();
+  while ((current == 0 || bytes < current) && !file_->max_bytes.compare_exchange_weak(current, bytes)) {
+  }
 }
 
 detail::Lane& Database::lane_for(Mode mode) noexcept {

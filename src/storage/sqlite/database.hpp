@@ -152,6 +152,10 @@ class Database : public std::enable_shared_from_this<Database> {
   asio::awaitable<void> detach_and_drain();
   void detach() noexcept { --users_; }
 
+  // While the file is larger than that and has free pages, the writer gives some of them back whenever
+  // nothing is queued for it. Of several users' bounds the smallest counts.
+  void keep_within(std::uint64_t bytes) noexcept;
+
   WriteEpochs& epochs() noexcept { return epochs_; }
 
   std::string const& path() const noexcept { return file_->path(); }

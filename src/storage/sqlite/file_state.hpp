@@ -55,6 +55,8 @@ class FileState {
   std::atomic<std::uint64_t> generation{1};
   // Grows when the readers are to end their transactions, so that the write-ahead log can be used anew.
   std::atomic<std::uint64_t> release_readers{0};
+  // To which size the writer brings the file when it has nothing else to do, in bytes; 0 for none.
+  std::atomic<std::uint64_t> max_bytes{0};
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> checkpoints{0};
 

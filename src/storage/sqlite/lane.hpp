@@ -149,6 +149,10 @@ class WriterLane final : public SQLiteLane {
   bool move_log() noexcept;
   void checkpoint() noexcept;
   void begin_log_anew() noexcept;
+  void may_shrink() noexcept;
+  bool shrink() noexcept;
+  bool free_some();
+  void come_again(Clock::time_point when);
 
   std::unique_ptr<Handle> sibling_;  // holds the write lock during a checkpoint
   detail::OperationList group_;      // run, to be completed by the commit
@@ -161,6 +165,9 @@ class WriterLane final : public SQLiteLane {
   std::optional<asio::steady_timer> timer_;  // wakes a pump that can't sleep on its thread
 
   bool full_ = false;
+  int shrink_tries_ = 0;         // how often to look whether the file is too large; none left until a commit
+  bool cuts_file_ = false;       // pages were freed, and the file is not shorter yet
+  bool awaits_readers_ = false;  // for that
   int wal_pages_ = 0;
   int next_checkpoint_ = 0;
 };

@@ -34,7 +34,8 @@ void WriterLane::open(Operation* operation) {
   bool const fresh = open_handle(FileState::Role::first);
   if (fresh) {
     sibling_.reset();
-    wal_pages_ = next_checkpoint_ = 0;
+    wal_pages_ = next_checkpoint_ = shrink_tries_ = 0;
+    cuts_file_ = awaits_readers_ = false;
     sqlite3_wal_hook(
         handle().raw(),
         [](void* self, sqlite3*, char const*, int pages) {
@@ -315,24 +316,30 @@ void WriterLane::look_after_bulk() noexcept {
 }
 
 detail::Lane::Clock::time_point WriterLane::stay_until() noexcept {
-  if (parked_.empty()) return Clock::time_point::min();
+  if (parked_.empty())
+    return awaits_readers_ ? Clock::now() + file().options().hold_time() : Clock::time_point::min();
   return parked_.front()->noted_time() + file().busy_timeout();
 }
 
 bool WriterLane::leave() noexcept {
-  if (parked_.empty()) return true;
+  if (parked_.empty() && !shrink()) return true;
   if (options().owns_thread) return false;
   try {
-    if (!timer_) timer_.emplace(options().worker);
-    timer_->expires_at(stay_until());
-    std::weak_ptr<Lane> const weak = weak_from_this();
-    timer_->async_wait([weak](error_code ec) {
-      if (auto const lane = std::static_pointer_cast<WriterLane>(weak.lock()); lane && !ec) lane->wake();
-    });
+    come_again(stay_until());
   } catch (...) {
-    // Then the next operation finds them.
+    // Then the next operation finds what there is to do.
   }
   return true;
+}
+
+// A thread that others use as well is not kept.
+void WriterLane::come_again(Clock::time_point when) {
+  if (!timer_) timer_.emplace(options().worker);
+  timer_->expires_at(when);
+  std::weak_ptr<Lane> const weak = weak_from_this();
+  timer_->async_wait([weak](error_code ec) {
+    if (auto const lane = std::static_pointer_cast<WriterLane>(weak.lock()); lane && !ec) lane->wake();
+  });
 }
 
 // --- the write-ahead log ---
@@ -340,6 +347,7 @@ bool WriterLane::leave() noexcept {
 void WriterLane::committed() noexcept {
   ++file().commits;
   if (file().memory()) return;
+  may_shrink();
   int const threshold = static_cast<int>(file().options().checkpoint_pages());
   if (wal_pages_ < threshold) next_checkpoint_ = threshold;
   if (wal_pages_ < next_checkpoint_) return;

@@ -33,7 +33,7 @@ int listen_somewhere(std::uint16_t& port) {
 
 }  // namespace
 
-WebServer::WebServer(std::string directory)
+WebServer::WebServer(std::string directory, std::string const& origin)
     : directory_(std::filesystem::absolute(std::move(directory)).string()) {
   std::filesystem::remove_all(directory_);
   std::filesystem::create_directories(directory_ + "/cacheable");
@@ -43,11 +43,18 @@ WebServer::WebServer(std::string directory)
     if (::geteuid() == 0) config << "user root;\n";
     config << "daemon off; worker_processes 1; pid " << directory_ << "/pid; error_log stderr crit;\n"
            << "events { worker_connections 16384; }\nhttp { access_log off; sendfile on; tcp_nopush on;\n"
-           << "keepalive_requests 1000000000; keepalive_timeout 1h; open_file_cache max=64;\n";
+           << "keepalive_requests 1000000000; keepalive_timeout 1h; open_file_cache max=2000;\n";
     for (char const* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
       config << kind << "_temp_path " << directory_ << "/" << kind << ";\n";
-    config << "server { listen 127.0.0.1:" << port_ << "; root " << directory_
-           << ";\nlocation /cacheable/ { add_header Cache-Control max-age=3600; } } }\n";
+    if (origin.empty()) {
+      config << "server { listen 127.0.0.1:" << port_ << "; root " << directory_
+             << ";\nlocation /cacheable/ { add_header Cache-Control max-age=3600; } } }\n";
+    } else {
+      config << "proxy_cache_path " << directory_
+             << "/cache levels=1:2 keys_zone=bench:16m use_temp_path=off;\n"
+             << "server { listen 127.0.0.1:" << port_ << "; location / { proxy_pass " << origin
+             << "; proxy_cache bench; } } }\n";
+    }
   }
   std::string const variable = "NGINX=" + std::to_string(fd) + ";";
   // It ends with this process, however that ends.

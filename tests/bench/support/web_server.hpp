@@ -11,8 +11,9 @@ namespace bench {
 
 class WebServer {
  public:
-  /// Keeps its files in \p directory, which it makes anew and removes.
-  explicit WebServer(std::string directory);
+  /// Keeps its files in \p directory, which it makes anew and removes. With an \p origin (a URL) it passes
+  /// requests on to that, and keeps the answers in a cache.
+  explicit WebServer(std::string directory, std::string const& origin = std::string());
   WebServer(WebServer const&) = delete;
   WebServer& operator=(WebServer const&) = delete;
   ~WebServer();

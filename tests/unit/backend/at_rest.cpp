@@ -268,6 +268,7 @@ TEST_CASE("A file of the third version keeps its responses and takes coded ones"
   }
   execute(
       path,
+      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
       "DROP TABLE responses_secret; ALTER TABLE responses DROP COLUMN coding; ALTER TABLE responses_chunks "
       "DROP COLUMN coding; UPDATE beast_cache_tables SET version = 3 WHERE name = 'responses'");
   SQLiteBackend backend(path, CacheOptions().compress(true));

@@ -47,6 +47,16 @@ class ByHand {
     threads_.restart();
     return threads_.poll() != 0;
   }
+  // The first thing of that.
+  bool work_once() {
+    threads_.restart();
+    return threads_.poll_one() != 0;
+  }
+  // All that, and what they do by and by.
+  void work_to_the_end() {
+    threads_.restart();
+    threads_.run();
+  }
   template <class T>
   T finish(Running<T>& running) {
     while (!running.look()) REQUIRE(work());
@@ -63,12 +73,13 @@ class ByHand {
   // Of the operations; those under way keep theirs.
   std::shared_ptr<asio::io_context> caller = std::make_shared<asio::io_context>();
 
- private:
+ protected:
   static asio::awaitable<bool> done(asio::awaitable<void> operation) {
     co_await std::move(operation);
     co_return true;
   }
 
+ private:
   asio::io_context threads_;
 };
 

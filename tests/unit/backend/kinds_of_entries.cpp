@@ -137,7 +137,7 @@ TEST_CASE("A file of the first version keeps its responses and aliases") {
       file,
       "BEGIN; CREATE TABLE old AS SELECT * FROM responses; DROP TABLE responses;"
       "DROP TABLE responses_bodies; DROP TABLE responses_chunks; DROP TABLE responses_secret;"
-      "DROP VIEW v_hosts; DROP VIEW v_entries;"
+      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
       "CREATE TABLE responses("
       "id INTEGER PRIMARY KEY, key TEXT NOT NULL, variant TEXT NOT NULL, url TEXT NOT NULL, method TEXT NOT "
       "NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, version INTEGER NOT NULL, headers TEXT NOT NULL, "

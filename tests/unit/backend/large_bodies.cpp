@@ -338,7 +338,8 @@ TEST_CASE("A file of the second version takes bodies in pieces") {
   world.touch();
   run(world.backend->close());
   world.ask(
-      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TRIGGER responses_body_left; DROP INDEX "
+      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins; DROP TRIGGER responses_body_left; "
+      "DROP INDEX "
       "responses_body_id; DROP TABLE responses_bodies;"
       "DROP TABLE responses_chunks; DROP TABLE responses_secret; ALTER TABLE responses DROP COLUMN body_id;"
       "ALTER TABLE responses DROP COLUMN coding;"

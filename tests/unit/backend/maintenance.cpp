@@ -61,6 +61,58 @@ TEST_CASE("What is stored is listed, all of it or what matches") {
   CHECK(stored.urls(EntryFilter().status(404)).empty());
 }
 
+TEST_CASE("Entries are chosen by host, and by path beside it") {
+  Stored stored;
+  CHECK(stored.urls(EntryFilter().host("a.example")) == Urls{"http://a.example/1", "http://a.example/2"});
+  CHECK(stored.urls(EntryFilter().host("*.a.example").url("/1")) == Urls{"http://www.a.example/1"});
+  CHECK(stored.urls(EntryFilter().url("/1").host("a.example").expired(at(60))) == Urls{"http://a.example/1"});
+  CHECK(stored.urls(EntryFilter().host("b.example").url("/1")).empty());
+}
+
+TEST_CASE("Pinned entries are shown as such") {
+  Stored stored;
+  CHECK(run(stored.backend.pin(Url("http://user:secret@a.example/2"))));
+  CHECK(stored.urls(EntryFilter().pinned()) == Urls{"http://a.example/2"});
+  CHECK(stored.urls(EntryFilter().pinned(false)).size() == 3);
+  CHECK(execute(stored.path(), "SELECT url FROM v_entries WHERE pinned") == "http://a.example/2");
+  CHECK(execute(stored.path(), "SELECT url FROM responses_pins") == "http://a.example/2");
+  CHECK(stored.remove(EntryFilter().pinned(false)) == 3);
+  CHECK(run(stored.backend.unpin(Url("http://a.example/2"))));
+  CHECK(stored.urls(EntryFilter().pinned()).empty());
+  CHECK(stored.urls() == Urls{"http://a.example/2"});
+}
+
+TEST_CASE("What is damaged is found and removed, and nothing else") {
+  Stored stored;
+  run(stored.backend.store_alias(Url("http://old.example/"), Url("http://a.example/1")));
+  CHECK(run(stored.backend.remove_invalid()) == 0);
+  execute(stored.path(), "UPDATE responses SET body = x'00' WHERE url = 'http://a.example/1'");
+  execute(stored.path(), "UPDATE responses SET status = 404 WHERE url = 'http://a.example/2'");
+  execute(stored.path(), "UPDATE responses SET url = 'no URL' WHERE url = 'http://www.a.example/1'");
+  std::vector<std::uint64_t> seen, removed;
+  auto const progress = [&](std::uint64_t rows, std::uint64_t gone) {
+    seen.push_back(rows);
+    removed.push_back(gone);
+  };
+  CHECK(run(stored.backend.remove_invalid(progress)) == 3);
+  CHECK(seen == std::vector<std::uint64_t>{4});
+  CHECK(removed == std::vector<std::uint64_t>{3});
+  CHECK(execute(stored.path(), "SELECT url FROM responses") == "https://b.example/static/x");
+  CHECK(execute(stored.path(), "SELECT count(*) FROM redirects") == "0");
+}
+
+TEST_CASE("What is signed with another key is not taken for damaged") {
+  TempDir dir;
+  for (char const* key : {"one", "two"}) {
+    SQLiteBackend backend(dir / "signed", CacheOptions(), SQLiteOptions().secret_key(key));
+    std::string const where = "http://example.org/" + std::string(key);
+    run(backend.store(page(where, "body")));
+    CHECK(run(backend.remove_invalid()) == 0);
+    run(backend.close());
+  }
+  CHECK(execute(dir / "signed.sqlite", "SELECT count(*) FROM responses") == "2");
+}
+
 TEST_CASE("A listed entry tells what the row says") {
   Stored stored;
   Cursor<StoredEntry> entries = stored.backend.entries(EntryFilter().url("b.example"));

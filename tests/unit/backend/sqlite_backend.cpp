@@ -163,7 +163,7 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
   CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
-        "responses|http responses|4\n");
+        "responses|http responses|5\n");
   CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
@@ -431,7 +431,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
     run(backend.close());
   }
   SECTION("of the tables") {
-    execute(path, "UPDATE beast_cache_tables SET version = 5");
+    execute(path, "UPDATE beast_cache_tables SET version = 6");
   }
   SECTION("of the file") {
     execute(path, "PRAGMA user_version = 1000");

@@ -38,6 +38,68 @@ TEST_CASE("hits, misses by reason, validations and faults are counted, and passe
   CHECK(next->responses.size() == 7);
 }
 
+TEST_CASE("what the cache saves is counted in bytes and time") {
+  auto const statistics = std::make_shared<Statistics>();
+  std::optional<World> world;
+  auto const slow = [&](Request const& request) {
+    world->clock->advance(250ms);
+    bool const asks = request.headers().count("If-None-Match") != 0;
+    return FakeClient::answer(request, asks ? 304 : 200, "Cache-Control: max-age=60\r\nETag: \"a\"\r\n",
+                              asks ? "" : "12345678");
+  };
+  world.emplace(slow);
+  auto const backend =
+      std::make_shared<CacheBackend>(world->responses, std::make_shared<MemoryCache<std::string>>(),
+                                     CacheOptions().clock(world->clock).observer(statistics));
+  world->session = CachedSession(world->io.get_executor(), world->client, backend);
+  world->get();
+  CHECK(statistics->snapshot().bytes_saved() == 0);
+  CHECK(statistics->snapshot().time_saved() == 0ms);
+  world->get();
+  CHECK(statistics->snapshot().bytes_saved() == 8);
+  CHECK(statistics->snapshot().time_saved() == 250ms);
+  ask(*world, {{"Range", "bytes=0-2"}});
+  CHECK(statistics->snapshot().bytes_saved() == 8 + 3);
+  CHECK(statistics->snapshot().time_saved() == 500ms);
+  ask(*world, "HEAD");
+  CHECK(statistics->snapshot().bytes_saved() == 8 + 3);
+  // The origin is asked, and sends no body.
+  ask(*world, {{"Cache-Control", "no-cache"}});
+  CHECK(statistics->snapshot().hits() == 3);
+  CHECK(statistics->snapshot().validated() == 1);
+  CHECK(statistics->snapshot().bytes_saved() == 8 + 3 + 8);
+  CHECK(statistics->snapshot().time_saved() == 750ms);
+}
+
+TEST_CASE("evictions are counted, and passed on") {
+  class Next final : public Observer {
+   public:
+    void on_evicted(std::string_view where, std::uint64_t) override { evicted.emplace_back(where); }
+    void on_saved(std::string_view, std::uint64_t bytes, std::chrono::milliseconds) override {
+      saved += bytes;
+    }
+    std::vector<std::string> evicted;
+    std::uint64_t saved = 0;
+  };
+  auto const next = std::make_shared<Next>();
+  auto const hosts = std::make_shared<HostStatistics>(next);
+  Statistics statistics(hosts);
+  statistics.on_evicted("http://a.test/1", 100);
+  statistics.on_evicted("http://b.test/1", 20);
+  statistics.on_saved("http://b.test/1", 7, 1500ms);
+  CHECK(statistics.snapshot().evictions() == 2);
+  CHECK(statistics.snapshot().evicted_bytes() == 120);
+  CHECK(next->evicted.size() == 2);
+  CHECK(next->saved == 7);
+  CHECK(hosts->snapshots().at("a.test").evicted_bytes() == 100);
+  CHECK(has(statistics.openmetrics(), "\nbeast_cache_evictions_total 2\n"));
+  CHECK(has(statistics.openmetrics(), "\nbeast_cache_saved_seconds_total 1.500\n"));
+  CHECK(has(hosts->openmetrics(),
+            "\nbeast_cache_saved_bytes_total{host=\"a.test\"} 0\n"
+            "beast_cache_saved_bytes_total{host=\"b.test\"} 7\n"));
+  CHECK(has(hosts->openmetrics(), "{host=\"b.test\",reason=\"stale\"} 0\n"));
+}
+
 TEST_CASE("a validation and a text that says anything are told apart") {
   Statistics statistics;
   statistics.on_response("u", "beast_cache; fwd=stale; fwd-status=304; ttl=60; stored");

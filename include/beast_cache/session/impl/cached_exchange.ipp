@@ -92,6 +92,7 @@ class CachedExchange : private CachedLookup {
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) {
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
+    if (options().observer()) report_saved(stored.body().remaining().value_or(0), stored);
     StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
     return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
   }
@@ -121,6 +122,7 @@ class CachedExchange : private CachedLookup {
   /// Sends the request, with the validators of what is stored where there are any (RFC 9111 section 4.3), or
   /// for the rest of it (section 3.4).
   asio::awaitable<CachedStream> ask_origin() {
+    asks_ = true;
     Request request = request_;
     std::vector<policy::StoredView> validated;  // those whose validators are sent
     if (is_query()) {
@@ -366,6 +368,15 @@ class CachedExchange : private CachedLookup {
     return whole ? policy::ByteParts() : parts;
   }
 
+  void report_saved(std::uint64_t bytes, CacheInfo const& stored) const noexcept {
+    auto const time = asks_ ? std::chrono::milliseconds(0) : stored.response_time() - stored.request_time();
+    try {
+      options().observer()->on_saved(request_.url().str(), bytes, time);
+    } catch (...) {  // an observer can't fail a request
+    }
+  }
+
+  bool asks_ = false;  // the origin
   bool filtered_out_ = false;
 };
 
