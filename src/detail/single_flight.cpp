@@ -1,85 +1,104 @@
 #include "beast_cache/detail/single_flight.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
-#include <optional>
 
-#include "beast_cache/detail/context_gate.hpp"
+#include "beast_cache/detail/seat.hpp"
 #include "beast_cache/error.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-class SingleFlight::Seat {
+class SingleFlight::Place {
  public:
-  Seat(asio::any_io_executor const& executor, Clock::time_point deadline)
-      : gate_(ContextGate::of(executor)), baton_(std::in_place, executor, deadline) {}
+  Place(asio::any_io_executor const& executor, Clock::time_point deadline, bool along)
+      : seat(executor, deadline), reads_along(along) {}
 
-  // The leader's side.
-  void release(Outcome outcome, unsigned status) noexcept {
-    std::lock_guard const lock(gate_->mutex);
-    if (gate_->closed || !baton_) return;
-    outcome_ = outcome;
-    status_ = status;
-    baton_->release();
+  void release(Outcome o, unsigned s) noexcept {
+    seat.release([&] {
+      outcome = o;
+      status = s;
+    });
+  }
+  /// @return Whether it reads along from now on.
+  bool attach(SharedStream& stream) {
+    if (!reads_along) return false;
+    std::unique_ptr<SharedStream::Reader> attached = stream.attach();
+    if (!attached) return false;
+    reader = std::move(attached);
+    release(Outcome::arriving, 0);
+    return true;
   }
 
-  // The follower's side.
-  Baton& baton() noexcept { return *baton_; }
-  Outcome outcome() const noexcept { return outcome_; }
-  unsigned status() const noexcept { return status_; }
-  void leave() noexcept {
-    std::lock_guard const lock(gate_->mutex);
-    baton_.reset();
-  }
-
- private:
-  std::shared_ptr<ContextGate> const gate_;
-  std::optional<Baton> baton_;
-  // Written before the baton is released, read after it.
-  Outcome outcome_ = Outcome::too_late;
-  unsigned status_ = 0;
+  Seat seat;
+  bool const reads_along;
+  // Written before the seat is released, read after it.
+  Outcome outcome = Outcome::too_late;
+  unsigned status = 0;
+  std::unique_ptr<SharedStream::Reader> reader;
 };
 
 void SingleFlight::Lead::land(Outcome outcome, unsigned status) noexcept {
   std::shared_ptr<SingleFlight> const flights = std::exchange(flights_, nullptr);
   if (!flights) return;
   if (outcome == Outcome::stored) ++flights->landed_;
-  Seats seats;
+  Flight flight;
   {
     std::lock_guard const lock(flights->mutex_);
     auto const at = flights->flights_.find(key_);
-    seats = std::move(at->second);
+    flight = std::move(at->second);
     flights->flights_.erase(at);
   }
-  for (auto const& seat : seats) seat->release(outcome, status);
+  for (auto const& place : flight.places) place->release(outcome, status);
+}
+
+void SingleFlight::Lead::arrive(std::shared_ptr<SharedStream> stream) {
+  std::lock_guard const lock(flights_->mutex_);
+  Flight& flight = flights_->flights_.find(key_)->second;
+  bool const wanted = std::any_of(flight.places.begin(), flight.places.end(),
+                                  [](auto const& place) { return place->reads_along; });
+  if (wanted) stream->want();
+  flight.stream = std::move(stream);
+}
+
+void SingleFlight::Lead::share() {
+  std::lock_guard const lock(flights_->mutex_);
+  Flight& flight = flights_->flights_.find(key_)->second;
+  std::erase_if(flight.places, [&](auto const& place) { return place->attach(*flight.stream); });
 }
 
 SingleFlight::Follower::~Follower() {
-  seat_->leave();
+  place_->seat.leave();
 }
 
 asio::awaitable<SingleFlight::Outcome> SingleFlight::Follower::wait() {
   error_code ec;
-  co_await seat_->baton().wait(ec);
-  if (seat_->baton().released()) co_return seat_->outcome();
+  co_await place_->seat.baton().wait(ec);
+  if (place_->seat.baton().released()) co_return place_->outcome;
   if (ec) throw Error(asio::error::operation_aborted, "waiting for another request for the same");
   co_return Outcome::too_late;
 }
 
 unsigned SingleFlight::Follower::status() const noexcept {
-  return seat_->status();
+  return place_->status;
+}
+
+std::unique_ptr<SharedStream::Reader> SingleFlight::Follower::take_reader() noexcept {
+  return std::move(place_->reader);
 }
 
 SingleFlight::Ticket SingleFlight::join(std::string const& key, asio::any_io_executor const& executor,
-                                        Clock::time_point deadline) {
+                                        Clock::time_point deadline, bool reads_along) {
   Ticket ticket;
   std::lock_guard const lock(mutex_);
   auto const [at, is_first] = flights_.try_emplace(key);
   if (!is_first) {
-    auto seat = std::make_shared<Seat>(executor, deadline);
-    ticket.follower = std::make_unique<Follower>(seat);
-    at->second.push_back(std::move(seat));
+    auto place = std::make_shared<Place>(executor, deadline, reads_along);
+    ticket.follower = std::make_unique<Follower>(place);
+    Flight& flight = at->second;
+    bool const attached = flight.stream && place->attach(*flight.stream);
+    if (!attached) flight.places.push_back(std::move(place));
     return ticket;
   }
   try {

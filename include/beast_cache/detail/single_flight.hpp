@@ -14,12 +14,13 @@
 
 #include "beast_cache/config.hpp"
 #include "beast_cache/detail/baton.hpp"
+#include "beast_cache/detail/shared_stream.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-/// Who leads asks the origin; the others wait until that has landed.
+/// Who leads asks the origin; the others wait until its answer arrives, and read it along, or has landed.
 ///
 /// Thread safety: all functions. The contexts of those that wait may be destroyed at any time.
 class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
@@ -27,6 +28,7 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   using Clock = Baton::Clock;
 
   enum class Outcome {
+    arriving,      ///< what comes can be read: `Follower::take_reader`
     stored,        ///< what came is in the cache
     served_stale,  ///< the origin failed, and what is stored stood in for its answer
     not_storable,  ///< everyone has to ask for himself
@@ -47,18 +49,23 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     /// @param status The origin's, where it failed by that; 0 where it could not be reached.
     void land(Outcome outcome, unsigned status = 0) noexcept;
 
+    /// The answer has begun. Its stream is `wanted` when others wait for it, now or later.
+    void arrive(std::shared_ptr<SharedStream> stream);
+    /// The stream has been opened: it goes to those that wait.
+    void share();
+
    private:
     std::shared_ptr<SingleFlight> flights_;
     std::string key_;
   };
 
-  class Seat;
+  class Place;
 
   /// Of one that waits, and lives in its coroutine: what others hold of it does not touch the coroutine's
   /// context any more when it has gone.
   class Follower {
    public:
-    explicit Follower(std::shared_ptr<Seat> seat) noexcept : seat_(std::move(seat)) {}
+    explicit Follower(std::shared_ptr<Place> place) noexcept : place_(std::move(place)) {}
     Follower(Follower const&) = delete;
     Follower& operator=(Follower const&) = delete;
     ~Follower();
@@ -68,9 +75,11 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     asio::awaitable<Outcome> wait();
     /// After `served_stale`: as it was given to `land`.
     unsigned status() const noexcept;
+    /// After `arriving`.
+    std::unique_ptr<SharedStream::Reader> take_reader() noexcept;
 
    private:
-    std::shared_ptr<Seat> seat_;
+    std::shared_ptr<Place> place_;
   };
 
   /// One of the two.
@@ -82,13 +91,18 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   };
   /// How many have landed with something stored.
   std::uint64_t landed() const noexcept { return landed_.load(); }
-  Ticket join(std::string const& key, asio::any_io_executor const& executor, Clock::time_point deadline);
+  /// @param reads_along Whether it wants the answer while it arrives, and not just when it has landed.
+  Ticket join(std::string const& key, asio::any_io_executor const& executor, Clock::time_point deadline,
+              bool reads_along = false);
 
  private:
-  using Seats = std::vector<std::shared_ptr<Seat>>;
+  struct Flight {
+    std::vector<std::shared_ptr<Place>> places;
+    std::shared_ptr<SharedStream> stream;  // once it arrives
+  };
 
-  std::mutex mutex_;
-  std::unordered_map<std::string, Seats> flights_;
+  std::mutex mutex_;  // taken before those of streams and contexts' gates
+  std::unordered_map<std::string, Flight> flights_;
   std::atomic<std::uint64_t> landed_{0};
 };
 
