@@ -202,9 +202,14 @@ class CacheOptions {
     encryption_key_ = std::move(key);
     return *this;
   }
-  /// How long a request for what another one is fetching already waits for that one's answer, to be served
-  /// from the cache; after that it asks the origin itself, as it does when the answer turns out to be one
-  /// that can't be stored. A year at most. Default: 5 s. 0: it does not wait.
+  /// How long a request for what another one is fetching already waits for that one's answer, of which it
+  /// then reads the body while it arrives; after that it asks the origin itself, as it does as soon as the
+  /// answer's head says that it can't be stored, or not be used for this request. Where the context of the
+  /// request that is followed stands still for that long (2 s at least), those that follow ask for the rest
+  /// of the body themselves, if a strong validator allows that; otherwise they fail with
+  /// `http_errc::truncated`. And for half of that time, in all, a reader that is more than 1 MiB behind may
+  /// hold up faster ones; then they go on, and it gets the rest from the cache. A year at most. Default: 5 s.
+  /// 0: no request waits for another.
   CacheOptions& collapse_wait(std::chrono::milliseconds time) {
     if (time.count() < 0 || time > std::chrono::hours(24 * 365))
       throw std::invalid_argument("CacheOptions::collapse_wait: out of range");

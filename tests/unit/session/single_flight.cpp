@@ -177,7 +177,7 @@ TEST_CASE("who waits can be cancelled, and the others don't notice") {
   CHECK((outcomes[0]->response.has_value() && outcomes[2]->response.has_value()));
 }
 
-TEST_CASE("a body that nobody reads lets the next one ask") {
+TEST_CASE("a body that its caller does not read is read for those who wait") {
   Crowd crowd;
   std::optional<CachedStream> head;
   asio::co_spawn(crowd.io, crowd.session.get(url).stream(), [&](std::exception_ptr e, CachedStream stream) {
@@ -187,12 +187,8 @@ TEST_CASE("a body that nobody reads lets the next one ask") {
   auto const waits = crowd.ask(crowd.session.get(url));
   crowd.open();
   REQUIRE(head.has_value());
-  CHECK(crowd.client->asked == 1);
-  head.reset();
-  crowd.settle();
-  CHECK(crowd.client->asked == 2);
-  crowd.open();
   CHECK(waits->response.has_value());
+  CHECK(crowd.client->asked == 1);
 }
 
 TEST_CASE("what another request gets does not answer a request with other fields") {

@@ -16,6 +16,7 @@
 #include "beast_cache/session/impl/cached_lookup.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
 #include "beast_cache/session/impl/replay.ipp"
+#include "beast_cache/session/impl/shared_body.ipp"
 #include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
@@ -40,7 +41,7 @@ class CachedExchange : private CachedLookup {
         core_->revalidate_later(request_, directives_, create_variant(*stored_));
         [[fallthrough]];
       case policy::Action::serve:
-        response = serve(status, decision_.age(), decision_.answer());
+        response = reader_ ? follow(status) : serve(status, decision_.age(), decision_.answer());
         break;
       case policy::Action::validate:
       case policy::Action::fetch:
@@ -54,6 +55,7 @@ class CachedExchange : private CachedLookup {
         response = unsatisfiable();
         break;
     }
+    if (leader_) co_await leader_->share_if_wanted();
     // A response that is being stored lands when it is.
     if (lead_) {
       lead_->land(response.from_cache() ? SingleFlight::Outcome::stored
@@ -95,6 +97,23 @@ class CachedExchange : private CachedLookup {
     if (options().observer()) report_saved(stored.body().remaining().value_or(0), stored);
     StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
     return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
+  }
+
+  /// Reads along what another request receives.
+  CachedStream follow(policy::CacheStatus const& status) {
+    auto const arrival = std::static_pointer_cast<Arrival>(reader_->stream());
+    CachedHead const& entry = arrival->entry();
+    ResponseHead head(entry);
+    head.set_url(request_.url());
+    head.headers().set(http::field::age, std::to_string(decision_.age().count()));
+    CacheInfo info(entry);
+    info.set_from_cache(true).set_cache_status(status.str());
+    auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
+                                                  std::move(reader_), true);
+    StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
+    auto body = std::make_unique<FlightReader>(arrival, response.take_body());
+    return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body)),
+                        std::move(info));
   }
 
   /// RFC 9111 section 4.2.4: a stale answer may stand in for one that can't be had.
@@ -337,10 +356,10 @@ class CachedExchange : private CachedLookup {
     CachedHead entry(std::move(stored_head), info);
     Url const url = entry.url();
     auto sink = std::make_shared<BodySink>(core_, url, most, combines);
+    auto const size = response.body().remaining();
     auto coded = std::make_unique<CopyingReader>(response.take_body(), sink);
     response = decoded(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(coded)));
-    auto tee =
-        std::make_unique<TeeReader>(core_, response.take_body(), std::move(sink), std::move(entry), unstored);
+    auto tee = std::make_unique<TeeReader>(core_, response.take_body(), sink, std::move(entry), unstored);
     if (range && range->range()) tee->expects(*range->range());
     if (combines) tee->joins(std::move(held));
     tee->leads(std::move(lead_));
@@ -349,7 +368,16 @@ class CachedExchange : private CachedLookup {
     info.set_cache_status(status.str());
     is_told_later_ = true;
     if (options().observer()) tee->tells(options().observer(), request_.url().str(), status.str());
-    StreamedResponse passed_on(static_cast<ResponseHead&&>(response), std::move(tee));
+    std::unique_ptr<BodyReader> body;
+    if (tee->lead() && !range) {
+      auto flight =
+          std::make_unique<FlightReader>(core_, take_request(), std::move(tee), std::move(sink), size);
+      leader_ = flight.get();
+      body = std::move(flight);
+    } else {
+      body = std::move(tee);
+    }
+    StreamedResponse passed_on(static_cast<ResponseHead&&>(response), std::move(body));
     return CachedStream(std::move(passed_on), std::move(info));
   }
 
@@ -376,8 +404,16 @@ class CachedExchange : private CachedLookup {
     }
   }
 
+  /// The request is not needed any more, but for its URL.
+  Request take_request() {
+    Request taken(std::move(request_));
+    request_ = Request(taken.method(), taken.url());
+    return taken;
+  }
+
   bool asks_ = false;  // the origin
   bool filtered_out_ = false;
+  FlightReader* leader_ = nullptr;
 };
 
 }  // namespace detail

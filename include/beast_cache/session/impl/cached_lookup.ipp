@@ -14,6 +14,7 @@
 #include "beast_cache/policy/strategy.hpp"
 #include "beast_cache/policy/vary.hpp"
 #include "beast_cache/session/impl/exchange_rules.ipp"
+#include "beast_cache/session/impl/shared_body.ipp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -79,7 +80,8 @@ class CachedLookup : protected ExchangeRules {
   std::optional<policy::StoredView> selected_;
   policy::Decision decision_;
   std::unique_ptr<SingleFlight::Lead> lead_;
-  std::optional<unsigned> origin_fault_;  // what another request met with just now: a status, or 0
+  std::unique_ptr<SharedStream::Reader> reader_;  // where another request's answer is read along
+  std::optional<unsigned> origin_fault_;          // what another request met with just now: a status, or 0
 
  private:
   /// Whether what is stored could matter, as far as the request alone tells.
@@ -118,10 +120,16 @@ class CachedLookup : protected ExchangeRules {
   std::string flight() const {
     std::string key = own_key().empty() ? create_key(asked().url()) : request_.method_string() + own_key();
     key += principal();
-    // Other variants are known: by what they vary, so will this one.
-    if (!candidates_.empty())
-      key += format_headers(policy::nominated_fields(candidates_.front().headers(), asked().headers()));
+    if (variant_) {
+      key += *variant_;
+    } else if (!candidates_.empty()) {
+      // Other variants are known: by what they vary, so will this one.
+      key += variant_of(candidates_.front());
+    }
     return key;
+  }
+  std::string variant_of(CachedHead const& other) const {
+    return format_headers(policy::nominated_fields(other.headers(), asked().headers()));
   }
 
   asio::awaitable<void> look_up_again(policy::Decision at_first) {
@@ -133,14 +141,15 @@ class CachedLookup : protected ExchangeRules {
     return look_up();
   }
 
-  /// Leads, or waits for who does and looks up again.
+  /// Leads, or waits for who does, and reads along or looks up again.
   /// @param landed How many flights had landed before the first look-up.
   /// @return Whether to try once more.
   asio::awaitable<bool> wait_for_others(policy::Decision at_first, std::uint64_t landed) {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     auto const wait =
         std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
-    auto ticket = core_->backend().flights().join(flight(), executor, SingleFlight::Clock::now() + wait);
+    auto ticket =
+        core_->backend().flights().join(flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
     lead_ = std::move(ticket.lead);
     if (lead_) {
       // One that landed between the look-up and now may have been for this.
@@ -150,12 +159,51 @@ class CachedLookup : protected ExchangeRules {
     auto const outcome = co_await ticket.follower->wait();
     if (outcome == SingleFlight::Outcome::not_storable || outcome == SingleFlight::Outcome::too_late)
       co_return false;
+    if (outcome == SingleFlight::Outcome::arriving) {
+      bool const again = co_await read_along(ticket.follower->take_reader());
+      co_return again;
+    }
     co_await look_up_again(at_first);
     if (outcome == SingleFlight::Outcome::served_stale) origin_fault_ = ticket.follower->status();
     // If what was stored does not answer this request, it is of no use to wait for more.
     bool const may_lead = outcome == SingleFlight::Outcome::given_up;
     co_return may_lead&& collapses();
   }
+
+  /// Takes what arrives if it would do as an answer, were it stored already (RFC 9111 section 4).
+  /// @return Whether to wait for another answer, or for this one to be stored.
+  asio::awaitable<bool> read_along(std::unique_ptr<SharedStream::Reader> reader) {
+    CachedHead const& entry = static_cast<Arrival const&>(*reader->stream()).entry();
+    LookupQuery const query(asked(), principal(), own_key());
+    if (!query.matches(entry.headers(), entry)) {
+      // Those that want this variant may share another request; but if the next answer varies by something
+      // else again, there is no end to that.
+      bool const first = !variant_;
+      variant_ = variant_of(entry);
+      co_return first;
+    }
+    bool usable = allows_status(entry.status());
+    if (usable && options().has_filter()) {
+      std::optional<bool> const keeps = co_await ask_filter(entry);
+      usable = keeps.value_or(false);
+    }
+    if (!usable) co_return false;
+    now_ = options().clock()->now();
+    policy::StoredView const judged = judged_view(entry);
+    policy::Decision const decision = policy::evaluate(view(), &judged, rules(), now_);
+    if (decision.action() == policy::Action::serve) {
+      decision_ = decision;
+      reader_ = std::move(reader);
+      co_return false;
+    }
+    // Once it is stored, it can be validated.
+    reads_along_ = false;
+    co_return entry.headers().count(http::field::etag) != 0 ||
+        entry.headers().count(http::field::last_modified) != 0;
+  }
+
+  std::optional<std::string> variant_;  // of the answer that is waited for, where that is known
+  bool reads_along_ = true;
 };
 
 }  // namespace detail

@@ -93,6 +93,7 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   }
   // Only now is it known whether the response was stored.
   if (auto const* const tee = dynamic_cast<TeeReader const*>(body.get())) tee->report(stream);
+  if (auto const* const flight = dynamic_cast<FlightReader const*>(body.get())) flight->report(stream);
   Response whole(static_cast<ResponseHead&&>(stream), std::move(text));
   co_return CachedResponse(std::move(whole), static_cast<CacheInfo&&>(stream));
 }

@@ -192,7 +192,12 @@ class ExchangeRules {
     return view;
   }
   policy::StoredView judged_view(StoredResponse const& stored) const noexcept {
-    policy::StoredView view = view_of(stored);
+    return recorded_view(view_of(stored));
+  }
+  policy::StoredView judged_view(CachedHead const& head) const noexcept {
+    return recorded_view(view_of(head));
+  }
+  policy::StoredView recorded_view(policy::StoredView view) const noexcept {
     if (is_query_) view.method(http::verb::get);
     // What was recorded does not grow old.
     if (limits().is_recording()) view.expires_override(TimePoint::max());

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/detail/shared_stream.hpp"
 #include "beast_cache/detail/single_flight.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
@@ -98,6 +99,8 @@ class BodySink {
 
   /// @return Whether there is a piece to be written: `spill`.
   bool add(asio::const_buffer bytes) {
+    if (shared_ && bytes.size() != 0)
+      shared_->append(std::string_view(static_cast<char const*>(bytes.data()), bytes.size()));
     if (dropped_) return false;
     if (bytes.size() > most_ - size_) {
       drop();
@@ -122,6 +125,13 @@ class BodySink {
   }
 
   bool dropped() const noexcept { return dropped_; }
+  /// All that came, while it is in memory and not more than `most`.
+  std::optional<std::string> beginning(std::size_t most) const {
+    bool const held = !dropped_ && !spilled_ && size_ <= most;
+    return held ? std::optional(bytes_) : std::nullopt;
+  }
+  /// What comes from now on goes there as well.
+  void share_with(std::shared_ptr<SharedStream> stream) noexcept { shared_ = std::move(stream); }
   std::uint64_t size() const noexcept { return size_; }
   /// All that came, if it was to be in memory.
   std::string take() noexcept {
@@ -157,6 +167,7 @@ class BodySink {
   std::uint64_t size_ = 0;
   std::string bytes_;  // those that are not written
   std::unique_ptr<BodyWriter> writer_;
+  std::shared_ptr<SharedStream> shared_;
   bool spilled_ = false;
   bool dropped_ = false;
 };
@@ -211,6 +222,13 @@ class TeeReader final : public BodyReader {
   void joins(HeldBytes held) { held_ = std::move(held); }
   /// Others wait for what is stored here.
   void leads(std::unique_ptr<SingleFlight::Lead> lead) noexcept { lead_ = std::move(lead); }
+  /// Null when nobody is to wait any more.
+  SingleFlight::Lead* lead() const noexcept { return lead_.get(); }
+  /// Until that has been read.
+  CachedHead const& entry() const noexcept { return entry_; }
+  std::string const& unstored() const noexcept { return unstored_; }
+  /// Once all has been read.
+  bool stored() const noexcept { return stored_; }
   /// What breaks off is dropped as well.
   void drops_incomplete() noexcept { keeps_incomplete_ = false; }
 

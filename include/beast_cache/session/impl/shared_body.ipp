@@ -1,0 +1,408 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "beast_cache/detail/context_gate.hpp"
+#include "beast_cache/detail/shared_stream.hpp"
+#include "beast_cache/http/decompression.hpp"
+#include "beast_cache/policy/range.hpp"
+#include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/tee_reader.ipp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// A body as the caller of a request is to see it.
+inline std::unique_ptr<BodyReader> decoded_body(Request const& request, ResponseHead head,
+                                                std::unique_ptr<BodyReader> body) {
+  StreamedResponse response(std::move(head), std::move(body));
+  auto const& how = request.decompression();
+  if (how) response = decode(std::move(response), request.method(), *how);
+  return response.take_body();
+}
+
+/// Cancels a coroutine on a strand of its own, from any thread, as long as its context is there.
+class Stop {
+ public:
+  using Strand = asio::strand<asio::any_io_executor>;
+
+  explicit Stop(asio::any_io_executor const& executor)
+      : gate_(ContextGate::of(executor)),
+        strand_(std::in_place, asio::make_strand(executor)),
+        signal_(std::make_shared<asio::cancellation_signal>()) {}
+
+  /// The coroutine's side, until it leaves.
+  Strand const& strand() const noexcept { return *strand_; }
+  std::shared_ptr<asio::cancellation_signal> const& signal() const noexcept { return signal_; }
+  void leave() noexcept {
+    std::lock_guard const lock(gate_->mutex);
+    strand_.reset();
+    signal_.reset();
+  }
+
+  void emit() noexcept {
+    post([](asio::cancellation_signal& signal) { signal.emit(asio::cancellation_type::terminal); });
+  }
+  /// Runs a function on the strand, while the coroutine is there.
+  template <class Function>
+  void post(Function function) noexcept {
+    std::lock_guard const lock(gate_->mutex);
+    if (gate_->closed || !strand_) return;
+    try {
+      asio::post(*strand_, [function, signal = signal_] { function(*signal); });
+    } catch (...) {  // no memory: then it is as if the context stood still
+    }
+  }
+
+ private:
+  std::shared_ptr<ContextGate> const gate_;
+  std::optional<Strand> strand_;
+  std::shared_ptr<asio::cancellation_signal> signal_;
+};
+
+/// A response that arrives for several requests: its body as it was received, and what will be stored beside
+/// it.
+class Arrival final : public SharedStream {
+ public:
+  /// @param size Of the body, where it is known.
+  Arrival(Clock::duration patience, std::optional<std::uint64_t> size) noexcept
+      : SharedStream(patience), size_(size) {}
+
+  std::optional<std::uint64_t> size() const noexcept { return size_; }
+
+  void open(CachedHead entry, std::string beginning, std::shared_ptr<Stop> stop) {
+    entry_.emplace(std::move(entry));
+    stop_ = std::move(stop);
+    SharedStream::open(std::move(beginning));
+  }
+  /// After that.
+  CachedHead const& entry() const noexcept { return *entry_; }
+
+  void complete(bool stored, http::fields trailers) {
+    stored_ = stored;
+    trailers_ = std::move(trailers);
+    end();
+  }
+  /// After that.
+  bool stored() const noexcept { return stored_; }
+  http::fields const& trailers() const noexcept { return trailers_; }
+
+ private:
+  void probe() noexcept override {
+    stop_->post([self = weak_from_this()](asio::cancellation_signal&) {
+      auto const arrival = self.lock();
+      if (arrival) static_cast<Arrival&>(*arrival).answer_probe();
+    });
+  }
+  void unread() noexcept override { stop_->emit(); }
+
+  std::optional<std::uint64_t> const size_;
+  std::optional<CachedHead> entry_;
+  std::shared_ptr<Stop> stop_;
+  bool stored_ = false;
+  http::fields trailers_;
+};
+
+/// Reads for all: what the leader would have read by itself, were it alone. It goes on when the leader has
+/// gone, as long as anyone reads, and stores what came.
+class Pump {
+ public:
+  /// @param is_limited Whether the leader's request had a limit of time that is not the others'.
+  Pump(std::shared_ptr<Arrival> arrival, std::shared_ptr<Stop> stop, std::unique_ptr<TeeReader> tee,
+       bool is_limited) noexcept
+      : arrival_(std::move(arrival)), stop_(std::move(stop)), tee_(std::move(tee)), is_limited_(is_limited) {}
+  Pump(Pump const&) = delete;
+  Pump& operator=(Pump const&) = delete;
+  ~Pump() {
+    arrival_->lose(nullptr);
+    stop_->leave();
+  }
+
+  static void start(std::unique_ptr<Pump> pump) {
+    std::shared_ptr<Stop> const stop = pump->stop_;
+    auto const signal = stop->signal();
+    auto const strand = stop->strand();
+    // The signal has to be there as long as the coroutine is.
+    asio::co_spawn(strand, run(std::move(pump)),
+                   asio::bind_cancellation_slot(signal->slot(), [signal](std::exception_ptr) {}));
+  }
+
+ private:
+  static constexpr std::size_t piece_size = 65536;
+
+  static asio::awaitable<void> run(std::unique_ptr<Pump> self) {
+    std::exception_ptr failure;
+    try {
+      co_await self->read_all();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) self->give_up(failure);
+  }
+
+  asio::awaitable<void> read_all() {
+    std::string buffer(piece_size, '\0');
+    for (;;) {
+      bool const read = co_await arrival_->room();
+      if (!read) co_return;
+      std::size_t const count = co_await tee_->read_some(asio::buffer(buffer));
+      if (count == 0) break;
+    }
+    arrival_->complete(tee_->stored(), tee_->trailers());
+  }
+
+  void give_up(std::exception_ptr const& failure) noexcept {
+    try {
+      std::rethrow_exception(failure);
+    } catch (boost::system::system_error const& e) {
+      // The leader's session was closed; its time is over; its limits are passed: no fault of the origin's.
+      if (e.code() == asio::error::operation_aborted) return arrival_->lose(nullptr);
+      bool const own =
+          (is_limited_ && e.code() == http_errc::timeout) || e.code() == http_errc::encoding_limit;
+      if (own) return arrival_->lose(failure);
+    } catch (...) {  // a user's client may throw what it likes
+    }
+    arrival_->fail(failure);
+  }
+
+  std::shared_ptr<Arrival> arrival_;
+  std::shared_ptr<Stop> stop_;
+  std::unique_ptr<TeeReader> tee_;
+  bool is_limited_;
+};
+
+/// An arriving body, as it was received. Should it break off for another reason than the origin's, or this
+/// reader be too slow for the others, the rest comes from the store, once it is there, or from the origin by
+/// a request for the rest (RFC 9111 section 3.4); where that can't be had either, the body is truncated, and
+/// says so.
+class ArrivingReader final : public BodyReader {
+ public:
+  /// @param request The reader's own. @param follows Whether the context that reads may be another one than
+  ///   this reader's: then it is not waited for without end.
+  ArrivingReader(std::shared_ptr<CachedCore> core, std::shared_ptr<Request const> request,
+                 std::shared_ptr<Arrival> arrival, std::unique_ptr<SharedStream::Reader> reader, bool follows)
+      : core_(std::move(core)),
+        request_(std::move(request)),
+        arrival_(std::move(arrival)),
+        reader_(std::move(reader)) {
+    // Two of these come to `collapse_wait`; a thread may be busy for a while.
+    if (follows)
+      stall_ = std::max<Clock::duration>(least_stall, core_->backend().options().collapse_wait() / 2);
+    if (request_->timeout()) deadline_ = Clock::now() + *request_->timeout();
+  }
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (buffer.size() == 0) co_return 0;
+    while (!rest_ && !ended_ && offset_ == size_of_piece()) co_await next();
+    std::size_t count = 0;
+    if (rest_) {
+      count = co_await rest_->read_some(buffer);
+    } else if (!ended_) {
+      count = asio::buffer_copy(buffer, asio::buffer(*piece_) + offset_);
+      offset_ += count;
+    }
+    position_ += count;
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override {
+    if (ended_) return 0;
+    return arrival_->size() ? std::optional(*arrival_->size() - position_) : std::nullopt;
+  }
+  http::fields const& trailers() const noexcept override {
+    if (rest_) return rest_->trailers();
+    return ended_ ? arrival_->trailers() : BodyReader::trailers();
+  }
+
+ private:
+  using Clock = SharedStream::Clock;
+  static constexpr std::chrono::seconds least_stall{1};
+
+  std::size_t size_of_piece() const noexcept { return piece_ ? piece_->size() : 0; }
+
+  asio::awaitable<void> next() {
+    piece_.reset();
+    offset_ = 0;
+    auto const step = co_await reader_->next(piece_, stall_, deadline_);
+    switch (step) {
+      case SharedStream::Step::piece:
+        break;
+      case SharedStream::Step::end:
+        ended_ = true;
+        break;
+      case SharedStream::Step::failed:
+        std::rethrow_exception(arrival_->failure());
+      case SharedStream::Step::timeout:
+        throw TimeoutError(Phase::receive, arrival_->entry().url().str());
+      default:
+        co_await go_on_alone();
+    }
+    if (rest_) reader_.reset();
+  }
+
+  asio::awaitable<void> go_on_alone() {
+    co_await look_for_rest();
+    if (!rest_) co_await ask_for_rest();
+    if (rest_) co_return;
+    if (arrival_->failure()) std::rethrow_exception(arrival_->failure());
+    throw Error(http_errc::truncated, arrival_->entry().url().str() + ": the request that it came by ended");
+  }
+
+  asio::awaitable<void> look_for_rest() {
+    CachedHead const& entry = arrival_->entry();
+    LookupQuery query(entry);
+    CacheGuard guard(core_->backend().options(), "lookup", entry.url());
+    std::optional<Lookup> found = co_await guard.get(core_->backend().lookup(std::move(query)));
+    if (!found || !found->selected()) co_return;
+    StoredResponse const& stored = *found->selected();
+    bool const same = stored.status() == entry.status() && stored.request_time() == entry.request_time() &&
+                      stored.response_time() == entry.response_time() && stored.body().size() >= position_;
+    if (same) rest_ = stored.body().open(position_, stored.body().size() - position_);
+  }
+
+  asio::awaitable<void> ask_for_rest() {
+    CachedHead const& entry = arrival_->entry();
+    if (request_->method() != http::verb::get || entry.status() != 200) co_return;
+    if (deadline_ && *deadline_ <= Clock::now()) co_return;
+    Request request = *request_;
+    policy::StoredView const held = view_of(entry);
+    if (!policy::ask_for_part(request.headers(), held, position_)) co_return;
+    request.set_decompression(Decompression::off());
+    if (deadline_) {
+      auto const left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
+      request.set_timeout(std::max(left, std::chrono::milliseconds(1)));
+    }
+    StreamedResponse response = co_await core_->client().send(std::move(request));
+    auto const now = core_->backend().options().clock()->now();
+    auto const meaning = policy::resumption(held, position_, response.status(), response.headers(), now);
+    if (meaning != policy::Resumption::append) co_return;
+    auto const range = policy::content_range(response.headers());
+    bool const whole = range->complete() && range->range()->last() + 1 == *range->complete() &&
+                       arrival_->size().value_or(*range->complete()) == *range->complete();
+    if (whole) rest_ = response.take_body();
+  }
+
+  std::shared_ptr<CachedCore> core_;
+  std::shared_ptr<Request const> request_;
+  std::shared_ptr<Arrival> arrival_;
+  std::unique_ptr<SharedStream::Reader> reader_;
+  std::optional<Clock::duration> stall_;
+  std::optional<Clock::time_point> deadline_;
+  std::shared_ptr<std::string const> piece_;
+  std::size_t offset_ = 0;  // in that
+  std::uint64_t position_ = 0;
+  std::unique_ptr<BodyReader> rest_;
+  bool ended_ = false;
+};
+
+/// The body of a response that leads, or follows, as its caller reads it.
+///
+/// A leader reads, and stores, by itself as long as it is alone: so it costs no more than it did. When others
+/// come, before what has been read is out of memory, a pump on the leader's executor takes over, and the
+/// leader becomes a reader like the others.
+class FlightReader final : public BodyReader {
+ public:
+  /// The leader's. @param size Of the body as it is received, where that is known.
+  FlightReader(std::shared_ptr<CachedCore> core, Request request, std::unique_ptr<TeeReader> tee,
+               std::shared_ptr<BodySink> sink, std::optional<std::uint64_t> size)
+      : core_(std::move(core)),
+        request_(std::make_shared<Request const>(std::move(request))),
+        tee_(std::move(tee)),
+        sink_(std::move(sink)),
+        arrival_(std::make_shared<Arrival>(core_->backend().options().collapse_wait() / 2, size)) {
+    tee_->lead()->arrive(arrival_);
+  }
+  /// A follower's.
+  FlightReader(std::shared_ptr<Arrival> arrival, std::unique_ptr<BodyReader> inner)
+      : arrival_(std::move(arrival)), inner_(std::move(inner)) {}
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (buffer.size() == 0) co_return 0;
+    if (tee_) co_await share_if_wanted();
+    if (!tee_) {
+      if (skipped_ != 0) co_await skip();
+      co_return co_await inner_->read_some(buffer);
+    }
+    std::size_t const count = co_await tee_->read_some(buffer);
+    skipped_ += count;
+    co_await share_if_wanted();
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override {
+    if (tee_) return tee_->remaining();
+    std::optional<std::uint64_t> const left = inner_->remaining();
+    return left ? std::optional(*left - std::min(*left, skipped_)) : left;
+  }
+  http::fields const& trailers() const noexcept override {
+    return tee_ ? tee_->trailers() : inner_->trailers();
+  }
+
+  /// Lets the others have what comes, if there are any.
+  asio::awaitable<void> share_if_wanted() {
+    if (!arrival_->wanted()) co_return;
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    share(executor);
+  }
+
+  /// After the end: takes back what was announced when the response turned out not to be stored.
+  void report(CacheInfo& info) const {
+    if (tee_) return tee_->report(info);
+    if (arrival_->stored()) return;
+    if (!unstored_.empty()) info.set_cache_status(unstored_);
+    info.set_created_at(std::nullopt).set_expires(std::nullopt);
+  }
+
+ private:
+  void share(asio::any_io_executor const& executor) {
+    TeeReader& tee = *tee_;
+    std::optional<std::string> beginning = sink_->beginning(SharedStream::window);
+    if (!tee.lead() || !beginning) return;
+    auto stop = std::make_shared<Stop>(executor);
+    unstored_ = tee.unstored();
+    auto pump = std::make_unique<Pump>(arrival_, stop, std::move(tee_), request_->timeout().has_value());
+    arrival_->open(tee.entry(), std::move(*beginning), std::move(stop));
+    auto reader = std::make_unique<ArrivingReader>(core_, request_, arrival_, arrival_->attach(), false);
+    inner_ = decoded_body(*request_, tee.entry(), std::move(reader));
+    std::exchange(sink_, nullptr)->share_with(arrival_);
+    tee.lead()->share();
+    Pump::start(std::move(pump));
+  }
+
+  /// Comes to where the caller is.
+  asio::awaitable<void> skip() {
+    std::string buffer(std::size_t{16384}, '\0');
+    while (skipped_ != 0) {
+      auto const most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), skipped_));
+      std::size_t const count = co_await inner_->read_some(asio::buffer(buffer.data(), most));
+      if (count == 0) throw Error(http_errc::truncated, arrival_->entry().url().str());
+      skipped_ -= count;
+    }
+  }
+
+  std::shared_ptr<CachedCore> core_;
+  std::shared_ptr<Request const> request_;
+  std::unique_ptr<TeeReader> tee_;  // while it is alone
+  std::shared_ptr<BodySink> sink_;
+  std::shared_ptr<Arrival> arrival_;
+  std::unique_ptr<BodyReader> inner_;  // afterwards
+  std::uint64_t skipped_ = 0;          // what the caller had of it before
+  std::string unstored_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
