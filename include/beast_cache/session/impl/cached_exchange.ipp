@@ -108,6 +108,7 @@ class CachedExchange : private CachedLookup {
     head.headers().set(http::field::age, std::to_string(decision_.age().count()));
     CacheInfo info(entry);
     info.set_from_cache(true).set_cache_status(status.str());
+    if (options().observer()) report_saved(arrival->size().value_or(0), info);
     auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
                                                   std::move(reader_), true);
     StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
