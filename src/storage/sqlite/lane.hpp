@@ -144,6 +144,7 @@ class WriterLane final : public SQLiteLane {
   void commit_group() noexcept;
   void fail_group(std::exception_ptr error) noexcept;
   void committed() noexcept;
+  int checkpoint_threshold() noexcept;
   bool lock_out_writers() noexcept;
   void let_in_writers() noexcept;
   bool move_log() noexcept;
@@ -168,6 +169,7 @@ class WriterLane final : public SQLiteLane {
   int shrink_tries_ = 0;         // how often to look whether the file is too large; none left until a commit
   bool cuts_file_ = false;       // pages were freed, and the file is not shorter yet
   bool awaits_readers_ = false;  // for that
+  std::size_t page_size_ = 4096;
   int wal_pages_ = 0;
   int next_checkpoint_ = 0;
 };

@@ -36,6 +36,7 @@ void WriterLane::open(Operation* operation) {
     sibling_.reset();
     wal_pages_ = next_checkpoint_ = shrink_tries_ = 0;
     cuts_file_ = awaits_readers_ = false;
+    page_size_ = static_cast<std::size_t>(handle().query_integer("PRAGMA page_size"));
     sqlite3_wal_hook(
         handle().raw(),
         [](void* self, sqlite3*, char const*, int pages) {
@@ -344,16 +345,25 @@ void WriterLane::come_again(Clock::time_point when) {
 
 // --- the write-ahead log ---
 
+// In pages of this file: it may have been made with others. Never so many that the log is as long as it may
+// be before the first attempt.
+int WriterLane::checkpoint_threshold() noexcept {
+  SQLiteOptions const& options = file().options();
+  std::size_t const asked = options.checkpoint_pages() * options.page_size() / page_size_;
+  std::size_t const most = options.wal_limit() / 2 / (page_size_ + 24);
+  return static_cast<int>(std::clamp<std::size_t>(asked, 1, most));
+}
+
 void WriterLane::committed() noexcept {
   ++file().commits;
   if (file().memory()) return;
   may_shrink();
-  int const threshold = static_cast<int>(file().options().checkpoint_pages());
+  int const threshold = checkpoint_threshold();
   if (wal_pages_ < threshold) next_checkpoint_ = threshold;
   if (wal_pages_ < next_checkpoint_) return;
   checkpoint();
   next_checkpoint_ = wal_pages_ + std::max(1, threshold / 4);
-  std::size_t const size = static_cast<std::size_t>(wal_pages_) * (file().options().page_size() + 24);
+  std::size_t const size = static_cast<std::size_t>(wal_pages_) * (page_size_ + 24);
   // Half of it: what is written between two attempts has to have room as well.
   if (size > file().options().wal_limit() / 2) begin_log_anew();
 }

@@ -370,6 +370,19 @@ TEST_CASE("the write-ahead log stays bounded under constant readers of two proce
   CHECK(child.end() == 0);
 }
 
+TEST_CASE("the write-ahead log stays within its limit whatever the size of the pages", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache",
+                    SQLiteOptions().page_size(65536).wal_limit(std::size_t{4} << 20));
+  std::uintmax_t biggest = 0;
+  for (int i = 0; i < 200; ++i) {
+    run(write_value(cache, std::to_string(i % 10), std::string(100'000, static_cast<char>('a' + i % 26))));
+    biggest = std::max(biggest, std::filesystem::file_size(directory.file("demo.sqlite-wal")));
+  }
+  CHECK(biggest > 0);
+  CHECK(biggest <= std::uintmax_t{4} << 20);
+}
+
 TEST_CASE("child that reads all the time", "[.reader]") {
   Parent parent;
   SQLiteCache cache(Parent::file());
