@@ -1,9 +1,10 @@
-// How a body in pieces is read: a window of some pieces at a time, and the next one ahead.
+// How a body in pieces is read: a window of some pieces at a time, and the next ones ahead.
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,6 +120,17 @@ class LargeBodyReader final : public BodyReader {
   std::optional<std::uint64_t> remaining() const noexcept override { return end_ - at_; }
 
  private:
+  // With two of them the lane goes on with one while the caller takes the other.
+  static constexpr std::size_t windows_ahead = 2;
+
+  // A window that is being filled.
+  class Ahead {
+   public:
+    explicit Ahead(std::shared_ptr<BodyWindow> w) : window(std::move(w)) {}
+    std::shared_ptr<BodyWindow> window;
+    std::shared_ptr<Background> filling = std::make_shared<Background>();
+  };
+
   std::shared_ptr<BodyWindow> open_window(std::uint64_t at) const {
     return std::make_shared<BodyWindow>(body_, at, end_);
   }
@@ -127,12 +139,12 @@ class LargeBodyReader final : public BodyReader {
   asio::awaitable<void> turn() {
     bool const is_first = !window_;
     std::shared_ptr<BodyWindow> window;
-    if (filling_) {
+    if (!ahead_.empty()) {
       // Whoever is cancelled here finds it the next time.
-      std::shared_ptr<Background> const filling = filling_;
-      bool const filled = co_await filling->wait();
-      filling_.reset();
-      if (filled) window = std::move(ahead_);
+      Ahead const next = ahead_.front();
+      bool const filled = co_await next.filling->wait();
+      ahead_.pop_front();
+      if (filled) window = next.window;
     }
     window_.reset();  // its memory is used again
     if (!window) {
@@ -140,21 +152,26 @@ class LargeBodyReader final : public BodyReader {
       co_await BodyWindow::fill(window);
     }
     window_ = std::move(window);
+    // Who has read one window to its end will want the others. Before this one is checked: both take time.
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    if (!is_first) read_ahead(executor);
     window_->check();
     std::exception_ptr const failure = window_->failure();
-    if (failure) {
-      if (is_damage(failure)) co_await drop();
-      if (!window_->has(at_)) std::rethrow_exception(failure);
-      co_return;
+    if (!failure) co_return;
+    ahead_.clear();
+    if (is_damage(failure)) co_await drop();
+    if (!window_->has(at_)) std::rethrow_exception(failure);
+  }
+
+  void read_ahead(asio::any_io_executor const& executor) {
+    std::uint64_t const current = at_ - at_ % LargeBodies::piece_size;
+    while (ahead_.size() < windows_ahead) {
+      std::uint64_t const next = current + (ahead_.size() + 1) * Windows::size;
+      if (next >= end_) return;
+      Ahead ahead(open_window(next));
+      if (!BodyWindow::start_filling(ahead.window, executor, ahead.filling)) return;
+      ahead_.push_back(std::move(ahead));
     }
-    // Who has read one window to its end will want the others.
-    std::uint64_t const next = at_ - at_ % LargeBodies::piece_size + Windows::size;
-    if (is_first || next >= end_) co_return;
-    asio::any_io_executor const executor = co_await asio::this_coro::executor;
-    ahead_ = open_window(next);
-    auto filling = std::make_shared<Background>();
-    bool const begun = BodyWindow::start_filling(ahead_, executor, filling);
-    if (begun) filling_ = std::move(filling);
   }
 
   static bool is_damage(std::exception_ptr const& failure) {
@@ -179,8 +196,7 @@ class LargeBodyReader final : public BodyReader {
   std::uint64_t at_;
   std::uint64_t const end_;
   std::shared_ptr<BodyWindow> window_;
-  std::shared_ptr<BodyWindow> ahead_;  // being filled
-  std::shared_ptr<Background> filling_;
+  std::deque<Ahead> ahead_;
 };
 
 }  // namespace
