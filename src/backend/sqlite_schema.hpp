@@ -141,7 +141,8 @@ inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key =
 #undef BEAST_CACHE_HEAD_COLUMNS
 inline constexpr char search_rule[] =
     "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";
-inline constexpr char body[] = "SELECT body, coding FROM responses WHERE id = ?1";
+inline constexpr char body_form[] = "SELECT coding, length(body) FROM responses WHERE id = ?1";
+inline constexpr char body[] = "SELECT body FROM responses WHERE id = ?1";
 
 // REPLACE gives the row a new id: what is stored last is the newest.
 inline constexpr char store[] =

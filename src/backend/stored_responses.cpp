@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/body_buffers.hpp"
 #include "backend/digest.hpp"
 #include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
@@ -53,13 +54,21 @@ class Candidate {
   FoundRow complete() && { return FoundRow(id_, std::move(row_), std::move(body_)); }
 
  private:
-  // One that was too large to be read with its head.
+  // One that was too large to be read with its head. As it came it is read right into its place, not by way
+  // of a copy of the row.
   void load(sqlite::Handle& handle) {
-    sqlite::Statement select = handle.statement(sql::body);
+    sqlite::Statement select = handle.statement(sql::body_form);
     select.bind(1, id_);
     if (!select.step()) return;
-    coding_ = select.integer(1);
-    stored_ = std::make_shared<std::string>(select.bytes(0));
+    coding_ = select.integer(0);
+    if (coding_ == as_it_came) {
+      auto text = BodyBuffers::instance().take(static_cast<std::size_t>(select.integer(1)));
+      if (handle.read_blob("responses", "body", id_, text->data(), text->size())) stored_ = std::move(text);
+      return;
+    }
+    sqlite::Statement coded = handle.statement(sql::body);
+    coded.bind(1, id_);
+    if (coded.step()) stored_ = std::make_shared<std::string>(coded.bytes(0));
   }
   // Null when it can't be what was stored.
   std::shared_ptr<std::string const> decode(AtRest const& at_rest) const {
