@@ -68,6 +68,11 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
     return database_->start(schema_, sqlite::Kind(sqlite::Mode::read), executor, std::move(job),
                             std::move(done));
   }
+  template <class Job, class Done>
+  bool start_write(asio::any_io_executor const& executor, Job job, Done done, std::size_t weight) {
+    return database_->start(schema_, sqlite::Kind(sqlite::Mode::write, weight), executor, std::move(job),
+                            std::move(done));
+  }
   // @param weight About how many bytes it writes.
   template <class Job>
   asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(Job& job, std::size_t weight = 0) {

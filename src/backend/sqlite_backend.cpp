@@ -1,6 +1,8 @@
 #include "beast_cache/backend/sqlite_backend.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -10,6 +12,7 @@
 #include "backend/eviction.hpp"
 #include "backend/large_bodies.hpp"
 #include "backend/memory_tier.hpp"
+#include "backend/pieces_under_way.hpp"
 #include "backend/stored_responses.hpp"
 #include "storage/sqlite/database.hpp"
 
@@ -183,7 +186,7 @@ void report_damage(Observer* observer, std::string const& path, LookupQuery cons
 
 }  // namespace
 
-// Each piece is a transaction; the body is not held in memory.
+// The first piece is written at once, the others while more of the body arrives; it is not held in memory.
 class SQLiteBackend::Impl::Writer final : public BodyWriter {
  public:
   explicit Writer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -198,24 +201,31 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
 
   std::size_t piece_size() const noexcept override { return LargeBodies::piece_size; }
 
-  asio::awaitable<void> append(std::string piece) override {
+  asio::awaitable<void> append(std::string bytes) override {
     bodies_ = impl_->bodies();
-    std::vector<Evicted> evicted;
-    auto job = [&](Handle& handle) {
-      impl_->make_room(handle, Incoming(piece.size()), *bodies_, evicted);
-      if (!body_) body_ = bodies_->begin(handle);
-      is_compressible_ = bodies_->append(handle, *body_, pieces_, piece, is_compressible_);
-      bodies_->sweep(handle);
-    };
-    co_await bodies_->write(job, piece.size());
-    impl_->report(evicted);
+    std::size_t const size = bytes.size();
+    co_await under_way_.wait_for_room(size);
+    auto const piece = std::make_shared<Piece>(*this, std::move(bytes));
+    bool begun = false;
+    if (body_) {
+      asio::any_io_executor const executor = co_await asio::this_coro::executor;
+      auto job = [piece](Handle& handle) { piece->write(handle); };
+      begun = bodies_->start_write(executor, std::move(job), Written(piece, under_way_.add(size)), size);
+      if (!begun) under_way_.take_back();
+    }
+    if (!begun) {
+      auto job = [&](Handle& handle) { body_ = piece->write(handle); };
+      co_await bodies_->write(job, size);
+      piece->report();
+    }
     ++pieces_;
-    size_ += piece.size();
+    size_ += size;
   }
 
   asio::awaitable<void> store(CachedHead head) override {
     bodies_ = impl_->bodies();
     if (!body_) co_return co_await Impl::store(impl_, bodies_, StoredResponse(std::move(head), StoredBody()));
+    co_await under_way_.wait_for_all();
     std::shared_ptr<LargeBody const> const whole = body_->with_size(size_);
     StoredBody body(whole);
     StoredResponse response(std::move(head), std::move(body));
@@ -224,12 +234,61 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
   }
 
  private:
+  // With all that writing it takes: the writer may have gone by then.
+  class Piece {
+   public:
+    Piece(Writer const& writer, std::string bytes)
+        : impl_(writer.impl_),
+          bodies_(writer.bodies_),
+          body_(writer.body_),
+          is_compressible_(writer.is_compressible_),
+          number_(writer.pieces_),
+          bytes_(std::move(bytes)) {}
+
+    // Returns the body, which begins with the first piece.
+    std::shared_ptr<LargeBody const> write(Handle& handle) {
+      impl_->make_room(handle, Incoming(bytes_.size()), *bodies_, evicted_);
+      std::shared_ptr<LargeBody const> body = body_ ? body_ : bodies_->begin(handle);
+      *is_compressible_ = bodies_->append(handle, *body, number_, bytes_, *is_compressible_);
+      bodies_->sweep(handle);
+      return body;
+    }
+    // Once that is committed: what had to go for it.
+    void report() const { impl_->report(evicted_); }
+
+   private:
+    std::shared_ptr<Impl> const impl_;
+    std::shared_ptr<LargeBodies> const bodies_;
+    std::shared_ptr<LargeBody const> const body_;
+    std::shared_ptr<bool> const is_compressible_;
+    std::uint64_t const number_;
+    std::string const bytes_;
+    std::vector<Evicted> evicted_;
+  };
+
+  // The completion handler of one.
+  class Written {
+   public:
+    Written(std::shared_ptr<Piece> piece, detail::PiecesUnderWay::Handler done)
+        : piece_(std::move(piece)), done_(std::move(done)) {}
+    void operator()(std::exception_ptr const& failure) {
+      if (!failure) piece_->report();
+      done_(failure);
+    }
+
+   private:
+    std::shared_ptr<Piece> piece_;
+    detail::PiecesUnderWay::Handler done_;
+  };
+
   std::shared_ptr<Impl> const impl_;
   std::shared_ptr<LargeBodies> bodies_;
   std::shared_ptr<LargeBody const> body_;
+  detail::PiecesUnderWay under_way_;
   std::uint64_t pieces_ = 0, size_ = 0;
   bool stored_ = false;
-  bool is_compressible_ = true;  // until a piece was not worth it
+  // Until a piece was not worth it. Used on the lane.
+  std::shared_ptr<bool> const is_compressible_ = std::make_shared<bool>(true);
 };
 
 SQLiteBackend::SQLiteBackend(std::string cache_name, CacheOptions options, SQLiteOptions storage)

@@ -96,8 +96,8 @@ class BodyWriter {
 
   /// How many bytes `append` wants at a time; only the last piece may be shorter.
   virtual std::size_t piece_size() const noexcept = 0;
-  /// Writes the next bytes, not none.
-  /// Errors: the backend's; nothing can be written any more after one.
+  /// Writes the next bytes, not none. It may complete before they are written; `store` waits for them.
+  /// Errors: the backend's, also those of earlier pieces; nothing can be written any more after one.
   virtual asio::awaitable<void> append(std::string piece) = 0;
   /// Stores a response with what has been appended as its body, in place of the variant that it replaces.
   virtual asio::awaitable<void> store(CachedHead head) = 0;

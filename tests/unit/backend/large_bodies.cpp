@@ -179,7 +179,8 @@ TEST_CASE("A writer whose pieces another process has swept fails, and stores not
   World world;
   auto const writer = world.write(pattern(piece));
   world.ask("DELETE FROM responses_chunks; DELETE FROM responses_bodies");
-  CHECK(failure_of(writer->append(pattern(piece))) == cache_errc::changed);
+  // It may complete before the piece is written: then the next operation that waits for it fails.
+  run(writer->append(pattern(piece)));
   CHECK(failure_of(writer->store(head_of(page(url, "")))) == cache_errc::changed);
   CHECK_FALSE(world.find());
 }

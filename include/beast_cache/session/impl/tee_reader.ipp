@@ -115,7 +115,9 @@ class BodySink {
   asio::awaitable<void> spill() {
     std::size_t const piece_size = writer_->piece_size();
     while (!dropped_ && bytes_.size() > piece_size) {
-      std::string rest(bytes_, piece_size);
+      std::string rest;
+      rest.reserve(piece_size + piece_size / 4);  // the next piece, without growing
+      rest.append(bytes_, piece_size);
       bytes_.resize(piece_size);
       bytes_.swap(rest);
       bool const done = co_await guard().run(writer_->append(std::move(rest)));
