@@ -392,7 +392,7 @@ TEST_CASE("random bytes in every field crash nothing") {
 TEST_CASE("what is worked out once for plain requests is what is decided for each of them") {
   Generator g{4};
   int plain = 0, reused = 0, stale = 0;
-  for (int i = 0; i < 25'000; ++i) {
+  for (int i = 0; i < 10'000; ++i) {
     auto const then = g.request();
     auto const response = g.response();
     auto options = g.options();
@@ -412,7 +412,7 @@ TEST_CASE("what is worked out once for plain requests is what is decided for eac
       ++plain;
       auto const asked = RequestView{http::verb::get, request}.makes_answers(true);
       auto const d = policy::evaluate(asked, &view, options, now);
-      INFO("case " << i << ": " << text(request) << " / " << view.status() << ' ' << text(response));
+      CAPTURE(i, k);
       bool const serves_whole =
           d.reason() == Reason::fresh && d.answer().kind() == policy::Answer::Kind::whole;
       auto const times = reuse.at(now);
@@ -426,7 +426,7 @@ TEST_CASE("what is worked out once for plain requests is what is decided for eac
       REQUIRE(policy::CacheStatus().hit().ttl(times->ttl()).str() == policy::CacheStatus(d).str());
     }
   }
-  CHECK(plain > 5000);
-  CHECK(reused > 500);
-  CHECK(stale > 500);
+  CHECK(plain > 2000);
+  CHECK(reused > 200);
+  CHECK(stale > 200);
 }
