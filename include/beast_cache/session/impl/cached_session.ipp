@@ -60,7 +60,14 @@ std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectiv
   std::optional<CachedResponse> answer = ready->answer(request, now);
   if (!answer || is_redirect(answer->status()) || !options.allows(answer->status())) return std::nullopt;
   check_body_limit(answer->body().size(), client_->max_body_size());
-  if (options.observer()) tell(*options.observer(), request.url().str(), answer->cache_status());
+  if (options.observer()) {
+    try {
+      options.observer()->on_saved(request.url().str(), answer->body().size(),
+                                   answer->response_time() - answer->request_time());
+    } catch (...) {  // an observer can't fail a request
+    }
+    tell(*options.observer(), request.url().str(), answer->cache_status());
+  }
   answer->set_elapsed(Deadline::Clock::now() - begin);
   return answer;
 }
