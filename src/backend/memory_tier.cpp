@@ -7,7 +7,7 @@ inline namespace v1 {
 namespace detail {
 namespace {
 
-constexpr std::uint64_t per_response = 1024;  // of objects, about
+constexpr std::uint64_t per_response = 1536;  // of objects, about
 constexpr std::uint64_t per_field = 96;
 
 std::uint64_t size_of(http::fields const& fields) {
@@ -18,7 +18,7 @@ std::uint64_t size_of(http::fields const& fields) {
 
 std::uint64_t size_of(std::string const& key, StoredResponse const& response) {
   return per_response + 2 * key.size() + response.url().str().size() + response.principal().size() +
-         size_of(response.headers()) + size_of(response.vary_headers()) + response.body().size();
+         2 * size_of(response.headers()) + size_of(response.vary_headers()) + response.body().size();
 }
 
 }  // namespace
@@ -26,6 +26,20 @@ std::uint64_t size_of(std::string const& key, StoredResponse const& response) {
 // The clock may have been set back.
 bool MemoryTier::is_current(TimePoint now) const noexcept {
   return checked_at_ && now >= *checked_at_ && now - *checked_at_ < lag_;
+}
+
+std::shared_ptr<MemoryTier::Held const> MemoryTier::find(Url const& url, sqlite::WriteEpochs const& epochs,
+                                                         TimePoint now) {
+  if (!any()) return nullptr;
+  std::lock_guard const lock(mutex_);
+  if (!alone_ && !is_current(now)) return nullptr;
+  auto const at = by_name_.find(url.str());
+  if (at == by_name_.end()) return nullptr;
+  Slot& slot = *at->second;
+  // No writer had begun before what is held was read, and none has since.
+  if (epochs.mark(slot.key) != slot.mark) return nullptr;
+  slot.visited = true;
+  return slot.held;
 }
 
 void MemoryTier::glance(Glance& glance, sqlite::WriteEpochs const& epochs, LookupQuery const& query) {
@@ -41,12 +55,12 @@ void MemoryTier::glance(Glance& glance, sqlite::WriteEpochs const& epochs, Looku
       glance.checks_ = !std::exchange(checking_, true);
       return;
     }
-    auto const at = is_settled ? by_key_.find(query.key()) : by_key_.end();
-    if (at == by_key_.end() || at->second->mark != glance.mark_) return;
+    auto const at = is_settled ? by_name_.find(name_of(query)) : by_name_.end();
+    if (at == by_name_.end() || at->second->mark != glance.mark_) return;
     held = at->second->held;
     at->second->visited = true;
   }
-  if (query.matches(held->response.headers(), held->response)) glance.hit_ = std::move(held);
+  if (query.matches(held->stored().headers(), held->stored())) glance.hit_ = std::move(held);
 }
 
 void MemoryTier::give_up_check() noexcept {
@@ -67,19 +81,19 @@ void MemoryTier::looked(Glance& glance, sqlite::WriteEpochs& epochs) {
   epochs.all_written();
 }
 
-void MemoryTier::remember(Glance const& glance, std::string const& key, std::int64_t row,
+void MemoryTier::remember(Glance const& glance, LookupQuery const& query, std::int64_t row,
                           StoredResponse const& response) {
   if (!any() || glance.mark_.is_being_written() || !response.body().text()) return;
-  std::uint64_t const size = size_of(key, response);
+  std::uint64_t const size = size_of(query.key(), response);
   if (size > most_ / 8) return;
-  auto held = std::make_shared<Held const>(row, response);
+  auto held = std::make_shared<Held const>(row, response, rules_);
   Slots fresh, dropped;  // destroyed after the mutex is free
-  fresh.emplace_back(key, std::move(held), glance.mark_, size);
+  fresh.emplace_back(query, std::move(held), glance.mark_, size);
   std::lock_guard const lock(mutex_);
-  auto const known = by_key_.find(key);
-  if (known != by_key_.end()) drop(known->second, dropped);
+  auto const known = by_name_.find(fresh.front().name());
+  if (known != by_name_.end()) drop(known->second, dropped);
   make_room(size, dropped);
-  by_key_.emplace(fresh.front().key, fresh.begin());
+  by_name_.emplace(fresh.front().name(), fresh.begin());
   slots_.splice(slots_.begin(), fresh);
   size_ += size;
 }
@@ -90,7 +104,7 @@ MemoryTier::Slots::iterator MemoryTier::newer(Slots::iterator slot) noexcept {
 
 void MemoryTier::drop(Slots::iterator slot, Slots& dropped) {
   if (hand_ == slot) hand_ = newer(slot);
-  by_key_.erase(slot->key);
+  by_name_.erase(slot->name());
   size_ -= slot->size;
   dropped.splice(dropped.begin(), slots_, slot);
 }

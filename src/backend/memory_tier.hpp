@@ -17,7 +17,9 @@
 #include <unordered_map>
 
 #include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/backend/ready_response.hpp"
 #include "beast_cache/clock.hpp"
+#include "beast_cache/policy/options.hpp"
 #include "storage/sqlite/handle.hpp"
 #include "storage/sqlite/write_epochs.hpp"
 
@@ -29,17 +31,17 @@ namespace detail {
 class MemoryTier {
  public:
   // @param most In bytes; 0 for nothing.
-  // @param alone Whether nobody else can write to the database.
+  // @param rules By which it answers. @param alone Whether nobody else can write to the database.
   MemoryTier(std::uint64_t most, std::chrono::milliseconds lag, std::shared_ptr<Clock const> clock,
-             bool alone)
-      : most_(most), lag_(lag), clock_(std::move(clock)), alone_(alone) {}
+             policy::Options rules, bool alone)
+      : most_(most), lag_(lag), clock_(std::move(clock)), rules_(std::move(rules)), alone_(alone) {}
 
   // A response with its row.
-  class Held {
+  class Held final : public ReadyResponse {
    public:
-    Held(std::int64_t r, StoredResponse s) : row(r), response(std::move(s)) {}
+    Held(std::int64_t r, StoredResponse stored, policy::Options const& rules)
+        : ReadyResponse(std::move(stored), rules), row(r) {}
     std::int64_t const row;
-    StoredResponse const response;
   };
 
   // One look-up: what memory knew, and what the file's answer has to be compared with.
@@ -72,11 +74,13 @@ class MemoryTier {
 
   // Whether there is any.
   bool any() const noexcept { return most_ != 0; }
+  // What is known of a URL, without the key that it takes a digest to find. Null: ask by `glance` and `look`.
+  std::shared_ptr<Held const> find(Url const& url, sqlite::WriteEpochs const& epochs, TimePoint now);
   void glance(Glance& glance, sqlite::WriteEpochs const& epochs, LookupQuery const& query);
   // The look-up of the file has succeeded.
   void looked(Glance& glance, sqlite::WriteEpochs& epochs);
   // It found this, and nothing else is stored under the key.
-  void remember(Glance const& glance, std::string const& key, std::int64_t row,
+  void remember(Glance const& glance, LookupQuery const& query, std::int64_t row,
                 StoredResponse const& response);
 
   std::uint64_t size() const;  // in bytes
@@ -84,9 +88,18 @@ class MemoryTier {
  private:
   class Slot {
    public:
-    Slot(std::string k, std::shared_ptr<Held const> h, sqlite::WriteEpochs::Mark m, std::uint64_t s)
-        : key(std::move(k)), held(std::move(h)), mark(m), size(s) {}
+    Slot(LookupQuery const& query, std::shared_ptr<Held const> h, sqlite::WriteEpochs::Mark m,
+         std::uint64_t s)
+        : key(query.key()),
+          url(query.url()),
+          has_own_key(query.has_own_key()),
+          held(std::move(h)),
+          mark(m),
+          size(s) {}
+    std::string_view name() const noexcept { return has_own_key ? key : url.str(); }
     std::string const key;
+    Url const url;
+    bool const has_own_key;
     std::shared_ptr<Held const> held;
     sqlite::WriteEpochs::Mark mark;
     std::uint64_t size;
@@ -94,6 +107,10 @@ class MemoryTier {
   };
   using Slots = std::list<Slot>;
 
+  // Of what is stored under a URL or, where the key is the request's own, under that: no URL is a key.
+  static std::string_view name_of(LookupQuery const& query) noexcept {
+    return query.has_own_key() ? query.key() : query.url().str();
+  }
   bool is_current(TimePoint now) const noexcept;
   void give_up_check() noexcept;
   Slots::iterator newer(Slots::iterator slot) noexcept;
@@ -103,10 +120,11 @@ class MemoryTier {
   std::uint64_t const most_;
   std::chrono::milliseconds const lag_;
   std::shared_ptr<Clock const> const clock_;
+  policy::Options const rules_;
   bool const alone_;
   mutable std::mutex mutex_;
   Slots slots_;  // newest first
-  std::unordered_map<std::string_view, Slots::iterator> by_key_;
+  std::unordered_map<std::string_view, Slots::iterator> by_name_;
   Slots::iterator hand_ = slots_.end();
   std::uint64_t size_ = 0;
   bool checking_ = false;

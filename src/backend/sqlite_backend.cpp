@@ -44,7 +44,7 @@ class SQLiteBackend::Impl {
                  options.encryption_key()),
         seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(),
               storage_.salt()),
-        memory_(options.memory_bytes(), options.memory_lag(), clock_, path_.memory()) {}
+        memory_(options.memory_bytes(), options.memory_lag(), clock_, options.rules(), path_.memory()) {}
 
   ~Impl() {
     if (bodies_) bodies_->database().detach();
@@ -61,6 +61,12 @@ class SQLiteBackend::Impl {
       if (bounds_.bytes() != 0) database->keep_within(bounds_.bytes());
       bodies_ = std::make_shared<LargeBodies>(std::move(database), seal_, at_rest_, clock_);
     }
+    return bodies_;
+  }
+
+  // The same; null before the first operation and after close().
+  std::shared_ptr<LargeBodies> opened() {
+    std::lock_guard lock(mutex_);
     return bodies_;
   }
 
@@ -301,6 +307,14 @@ std::string const& SQLiteBackend::path() const noexcept {
   return impl_->path();
 }
 
+std::shared_ptr<ReadyResponse const> SQLiteBackend::glance(Request const& request, TimePoint now) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->opened();
+  if (!bodies) return nullptr;
+  auto held = impl_->memory().find(request.url(), bodies->database().epochs(), now);
+  if (held) impl_->used(held->row);
+  return held;
+}
+
 asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   std::shared_ptr<Impl> const impl = impl_;
   std::shared_ptr<LargeBodies> const bodies = impl->bodies();
@@ -310,7 +324,7 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   if (glance.hit()) {
     impl->used(glance.hit()->row);
     Lookup found;
-    found.select(glance.hit()->response);
+    found.select(glance.hit()->stored());
     co_return found;
   }
   std::shared_ptr<Observer> const observer = options().observer();
@@ -324,7 +338,7 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
     std::int64_t const row = found.selected->id();
     std::optional<StoredResponse> response = std::move(*found.selected).decode(query, bodies->at_rest());
     if (response) {
-      if (found.is_alone()) impl->memory().remember(glance, query.key(), row, *response);
+      if (found.is_alone()) impl->memory().remember(glance, query, row, *response);
       found.lookup.select(std::move(*response));
       impl->used(row);
     } else {

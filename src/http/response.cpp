@@ -149,7 +149,7 @@ std::string Response::text() const {
 
 std::vector<Link> ResponseHead::links() const {
   std::vector<Link> all;
-  auto const lines = headers_.equal_range(http::field::link);
+  auto const lines = headers().equal_range(http::field::link);
   for (auto line = lines.first; line != lines.second; ++line) {
     std::string_view const text(line->value().data(), line->value().size());
     for (Link& link : Link::parse(text)) {
@@ -163,7 +163,7 @@ std::vector<Link> ResponseHead::links() const {
 
 std::vector<Cookie> ResponseHead::cookies() const {
   std::vector<Cookie> all;
-  auto const lines = headers_.equal_range(http::field::set_cookie);
+  auto const lines = headers().equal_range(http::field::set_cookie);
   for (auto line = lines.first; line != lines.second; ++line) {
     std::optional<Cookie> cookie = Cookie::parse({line->value().data(), line->value().size()});
     if (cookie) all.push_back(std::move(*cookie));

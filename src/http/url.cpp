@@ -252,13 +252,13 @@ std::optional<Url> Url::parse_normal(std::string_view text) {
   for (; at < text.size(); ++at) {
     if (!is_plain(text[at]) && text[at] != '?') return std::nullopt;
   }
-  std::optional<Url> url(std::in_place);
-  url->text_ = text;
-  url->port_ = static_cast<std::uint16_t>(port);
-  url->scheme_size_ = static_cast<std::uint8_t>(scheme_size);
-  url->host_end_ = host_end;
-  url->target_ = target;
-  return url;
+  Parts parts;
+  parts.text = text;
+  parts.port = static_cast<std::uint16_t>(port);
+  parts.scheme_size = static_cast<std::uint8_t>(scheme_size);
+  parts.host_end = host_end;
+  parts.target = target;
+  return Url(std::move(parts));
 }
 
 std::optional<Url> Url::parse_unix(std::string_view text) {
@@ -269,22 +269,22 @@ std::optional<Url> Url::parse_unix(std::string_view text) {
   std::optional<Url> const over_tcp =
       parse(std::string("http://localhost").append(rest.substr(socket.size())));
   if (!over_tcp) return std::nullopt;
-  Url url;
-  url.port_ = over_tcp->port_;
-  url.scheme_size_ = static_cast<std::uint8_t>(unix_scheme.size() - 3);
-  url.text_ = unix_scheme;
+  Parts parts;
+  parts.port = over_tcp->port();
+  parts.scheme_size = static_cast<std::uint8_t>(unix_scheme.size() - 3);
+  parts.text = unix_scheme;
   constexpr std::string_view digits = "0123456789ABCDEF";
   for (char const c : *path) {
     if (is_unreserved(c)) {
-      url.text_ += c;
+      parts.text += c;
     } else {
       auto const byte = static_cast<unsigned char>(c);
-      url.text_.append(1, '%').append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+      parts.text.append(1, '%').append(1, digits[byte / 16]).append(1, digits[byte % 16]);
     }
   }
-  url.host_end_ = url.target_ = url.text_.size();
-  url.text_.append(over_tcp->target());
-  return url;
+  parts.host_end = parts.target = parts.text.size();
+  parts.text.append(over_tcp->target());
+  return Url(std::move(parts));
 }
 
 std::string Url::socket_path() const {
@@ -325,20 +325,20 @@ std::optional<Url> Url::parse(std::string_view text) {
                             : parse_port(host_port.substr(port_colon + 1), default_port);
   if (!host || port == 0) return std::nullopt;
 
-  Url url;
-  url.port_ = static_cast<std::uint16_t>(port);
-  url.text_ = secure ? "https" : "http";
-  url.scheme_size_ = static_cast<std::uint8_t>(url.text_.size());
-  url.text_.append("://").append(*host);
-  url.host_end_ = url.text_.size();
-  if (port != default_port) url.text_.append(1, ':').append(std::to_string(port));
-  url.target_ = url.text_.size();
+  Parts parts;
+  parts.port = static_cast<std::uint16_t>(port);
+  parts.text = secure ? "https" : "http";
+  parts.scheme_size = static_cast<std::uint8_t>(parts.text.size());
+  parts.text.append("://").append(*host);
+  parts.host_end = parts.text.size();
+  if (port != default_port) parts.text.append(1, ':').append(std::to_string(port));
+  parts.target = parts.text.size();
   // RFC 3986 section 6.2.2.3: an escaped dot is a dot, so the escapes come first.
   std::string const path = normalise_escapes(to_std(view.encoded_path()));
-  url.text_.append(remove_dot_segments(path));
-  if (view.has_query()) url.text_.append(1, '?').append(normalise_escapes(to_std(view.encoded_query())));
-  if (view.has_userinfo()) url.user_info_ = std::string(to_std(view.encoded_userinfo()));
-  return url;
+  parts.text.append(remove_dot_segments(path));
+  if (view.has_query()) parts.text.append(1, '?').append(normalise_escapes(to_std(view.encoded_query())));
+  if (view.has_userinfo()) parts.user_info = std::string(to_std(view.encoded_userinfo()));
+  return Url(std::move(parts));
 }
 
 Url::Url(std::string_view text) {
@@ -351,9 +351,9 @@ Url::Url(std::string_view text) {
 }
 
 std::string_view Url::host() const noexcept {
-  if (text_.empty()) return {};
-  std::size_t const begin = scheme_size_ + std::size_t{3};
-  return std::string_view(text_).substr(begin, host_end_ - begin);
+  if (parts_->text.empty()) return {};
+  std::size_t const begin = parts_->scheme_size + std::size_t{3};
+  return std::string_view(parts_->text).substr(begin, parts_->host_end - begin);
 }
 
 std::string_view Url::host_name() const noexcept {
@@ -363,14 +363,14 @@ std::string_view Url::host_name() const noexcept {
 }
 
 std::string_view Url::authority() const noexcept {
-  if (text_.empty()) return {};
+  if (parts_->text.empty()) return {};
   if (is_unix()) return "localhost";
-  std::size_t const begin = scheme_size_ + std::size_t{3};
-  return std::string_view(text_).substr(begin, target_ - begin);
+  std::size_t const begin = parts_->scheme_size + std::size_t{3};
+  return std::string_view(parts_->text).substr(begin, parts_->target - begin);
 }
 
 std::optional<Url> Url::resolve(std::string_view reference) const {
-  if (text_.empty()) return std::nullopt;
+  if (parts_->text.empty()) return std::nullopt;
   auto const parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
   if (!parsed) return std::nullopt;
   urls::url_view const& view = *parsed;
@@ -384,8 +384,8 @@ std::optional<Url> Url::resolve(std::string_view reference) const {
 
   // RFC 3986 section 5.2.2: everything up to the path comes from the base.
   text.append("://");
-  if (!user_info_.empty()) text.append(user_info_).append(1, '@');
-  text.append(origin().substr(scheme_size_ + std::size_t{3}));
+  if (!parts_->user_info.empty()) text.append(parts_->user_info).append(1, '@');
+  text.append(origin().substr(parts_->scheme_size + std::size_t{3}));
   std::string_view const path = to_std(view.encoded_path());
   if (path.empty()) {
     text.append(view.has_query() ? target().substr(0, target().find('?')) : target());

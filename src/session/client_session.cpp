@@ -30,7 +30,10 @@ SameSite strictest_cookies(Request const& request) noexcept {
 ClientCore::ClientCore(asio::any_io_executor executor, ClientOptions options)
     : executor_(std::move(executor)),
       options_(std::move(options)),
-      pool_(ConnectionPool::create(executor_, options_)) {}
+      pool_(ConnectionPool::create(executor_, options_)),
+      defaults_(http::verb::get, Url()) {
+  add_default_fields(defaults_);
+}
 
 ClientCore::~ClientCore() {
   pool_->close();
@@ -46,36 +49,48 @@ Url ClientCore::resolve(std::string_view text) const {
   return url ? std::move(*url) : Url(text);
 }
 
-void ClientCore::prepare(Request& request) const {
-  http::fields& headers = request.headers();
+void ClientCore::add_default_fields(Request& request) const {
+  auto const has = [&](auto name) { return std::as_const(request).headers().count(name) != 0; };
   // Once at another origin, also on the way back: they may be credentials.
   if (!request.has_left_origin()) {
     for (auto const& field : options_.default_headers()) {
-      if (headers.count(field.name_string()) == 0)
-        headers.insert(field.name(), field.name_string(), field.value());
+      if (!has(field.name_string()))
+        request.headers().insert(field.name(), field.name_string(), field.value());
     }
   }
-  if (!options_.user_agent().empty() && headers.count(http::field::user_agent) == 0)
-    headers.set(http::field::user_agent, options_.user_agent());
-  if (!options_.accept().empty() && headers.count(http::field::accept) == 0)
-    headers.set(http::field::accept, options_.accept());
+  if (!options_.user_agent().empty() && !has(http::field::user_agent))
+    request.headers().set(http::field::user_agent, options_.user_agent());
+  if (!options_.accept().empty() && !has(http::field::accept))
+    request.headers().set(http::field::accept, options_.accept());
   Decompression const decompression = options_.decompression();
-  if (decompression.enabled() && !request.decompression() &&
-      headers.count(http::field::accept_encoding) == 0) {
+  if (decompression.enabled() && !request.decompression() && !has(http::field::accept_encoding)) {
     // A part of a coded body can't be decoded. Fetch Standard, HTTP-network-or-cache fetch, step 8.18.
-    bool const is_part = headers.count(http::field::range) != 0;
-    headers.set(http::field::accept_encoding, is_part ? std::string_view("identity") : accepted_codings());
+    std::string_view const codings =
+        has(http::field::range) ? std::string_view("identity") : accepted_codings();
+    request.headers().set(http::field::accept_encoding, codings);
     request.set_decompression(decompression);
   }
-  if (options_.cookie_jar() && (request.has_jar_cookies() || headers.count(http::field::cookie) == 0)) {
+}
+
+void ClientCore::prepare(Request& request) const {
+  http::fields const& given = std::as_const(request).headers();
+  bool const has_none = given.begin() == given.end();
+  if (has_none && !request.has_left_origin() && !request.decompression()) {
+    request.set_headers(defaults_.shared_headers());
+    if (defaults_.decompression()) request.set_decompression(*defaults_.decompression());
+  } else {
+    add_default_fields(request);
+  }
+  if (options_.cookie_jar() &&
+      (request.has_jar_cookies() || std::as_const(request).headers().count(http::field::cookie) == 0)) {
     std::string const cookies = options_.cookie_jar()->header(request.url(), strictest_cookies(request));
-    headers.erase(http::field::cookie);
-    if (!cookies.empty()) headers.set(http::field::cookie, cookies);
+    request.headers().erase(http::field::cookie);
+    if (!cookies.empty()) request.headers().set(http::field::cookie, cookies);
     request.set_has_jar_cookies(true);
   }
   std::string const& user_info = request.url().user_info();
-  if (!user_info.empty() && headers.count(http::field::authorization) == 0)
-    headers.set(http::field::authorization, basic_credentials(user_info));
+  if (!user_info.empty() && std::as_const(request).headers().count(http::field::authorization) == 0)
+    request.headers().set(http::field::authorization, basic_credentials(user_info));
 }
 
 std::shared_ptr<ExchangeRecord> ClientCore::next_record(ExchangeRecord const* last, Request const& request) {

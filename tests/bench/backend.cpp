@@ -93,10 +93,18 @@ void add_hits(Parts const& parts) {
                         {"raw 1 KiB", "raw-rows", small}};
   memory.rows = {ratio("hit of 1 KiB in memory, 64 in flight / raw read of its row, committing per read",
                        "memory 1 KiB 64 in flight", "raw 1 KiB", Goal::at_least(4))};
-  Case keys;
-  keys.contestants = {{"keys", "keys", Arguments()}};
-  keys.rows = {plain("URL and key of a request", "us", "keys", "us", Goal::at_most(1.5))};
-  parts.suite.cases.insert(parts.suite.cases.end(), {many, one, hundred, memory, keys});
+  Case cost;
+  cost.contestants = {{"parts of a hit", "hit-parts", Arguments()}};
+  auto const part = [](std::string name, std::string figure, std::optional<Goal> goal = std::nullopt) {
+    return plain(std::move(name), "us", "parts of a hit", std::move(figure), goal);
+  };
+  cost.rows = {part("URL and key of a request", "key", Goal::at_most(1.5)),
+               part("part of a hit: the URL", "url"),
+               part("part of a hit: the look-up in memory", "look-up"),
+               part("part of a hit: the decision, where fields of the request count", "decision"),
+               part("part of a hit: decision and response, for a plain request", "answer"),
+               part("a hit in memory, one at a time", "hit")};
+  parts.suite.cases.insert(parts.suite.cases.end(), {many, one, hundred, memory, cost});
 }
 
 void add_misses(Parts const& parts) {
@@ -179,6 +187,7 @@ int run(Arguments const& arguments) {
   Suite suite;
   suite.name = "backend";
   add_cached_sessions(suite.variants);
+  add_hit_parts(suite.variants);
   add_raw_responses(suite.variants);
   add_proxies(suite.variants);
   if (arguments.has("variant")) return child_main(suite.variants, arguments);

@@ -9,12 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "backend_answers.hpp"
 #include "backend_variants.hpp"
 #include "beast_cache/backend/sqlite_backend.hpp"
-#include "beast_cache/http/date.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/client_session.hpp"
-#include "beast_cache/testing/fake_client.hpp"
 #include "storage_data.hpp"
 #include "storage_ours.hpp"
 #include "support/meter.hpp"
@@ -24,28 +23,6 @@ namespace bench {
 namespace {
 
 using namespace beast_cache;
-
-// What an API's answer usually has.
-class Answers {
- public:
-  explicit Answers(std::size_t size) : bodies_(size) {
-    headers_ = "Date: " + format_http_date(system_clock()->now()) +
-               "\r\nServer: nginx/1.22.1\r\nContent-Type: application/json; charset=utf-8\r\n"
-               "Cache-Control: public, max-age=86400\r\nETag: \"5f3c-5e1a2b3c4d5e6\"\r\n"
-               "Last-Modified: Mon, 12 Jan 2026 08:30:00 GMT\r\nVary: Accept-Encoding\r\n"
-               "X-Request-Id: 3fa85f64-5717-4562-b3fc-2c963f66afa6\r\nX-Content-Type-Options: nosniff\r\n"
-               "Strict-Transport-Security: max-age=31536000\r\nAccess-Control-Allow-Origin: *\r\n"
-               "Content-Length: " +
-               std::to_string(size) + "\r\n";
-  }
-  StreamedResponse operator()(Request const& request) {
-    return testing::FakeClient::answer(request, 200, headers_, bodies_.next());
-  }
-
- private:
-  Values bodies_;
-  std::string headers_;
-};
 
 // Entries in a random order, over and over again.
 class Urls {
@@ -102,18 +79,6 @@ asio::awaitable<void> drain(CachedStream stream, std::size_t size) {
   }
   check(total == size);
 }
-
-// Asks as a `ClientSession` does, and gets the answers without a network.
-class Origin final : public HttpClient {
- public:
-  Origin(asio::io_context& io, std::size_t size) : asks_(io.get_executor()), answers_(size) {}
-  void prepare(Request& request) const override { asks_.prepare(request); }
-  asio::awaitable<StreamedResponse> send(Request request) override { co_return answers_(request); }
-
- private:
-  ClientSession asks_;
-  Answers answers_;
-};
 
 asio::awaitable<void> fill_some(CachedSession* session, std::size_t* next, std::size_t entries,
                                 std::size_t size) {
@@ -234,16 +199,6 @@ Figures stream_fetch(Arguments const& arguments) {
   return {{"rate", 1 / seconds_since(begin)}, {"mib", peak.mib()}};
 }
 
-// What finding the key of a request takes.
-Figures keys(Arguments const&) {
-  std::string const text = entry_url(123'456);
-  Meter meter = Meter::timed(10'000, 0.3);
-  std::size_t bytes = 0;
-  while (meter.next()) bytes += create_key(Url(text)).size();
-  check(bytes != 0);
-  return {{"us", 1e6 / meter.rate()}};
-}
-
 // After the first look-up.
 Figures idle(Arguments const& arguments) {
   asio::io_context io(1);
@@ -287,7 +242,6 @@ void add_cached_sessions(Variants& variants) {
   variants["fetches"] = fetches;
   variants["stream-hit"] = stream_hit;
   variants["stream-fetch"] = stream_fetch;
-  variants["keys"] = keys;
   variants["idle"] = idle;
   variants["expire"] = expire;
 }

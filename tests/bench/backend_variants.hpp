@@ -8,6 +8,7 @@
 namespace bench {
 
 void add_cached_sessions(Variants& variants);
+void add_hit_parts(Variants& variants);
 void add_raw_responses(Variants& variants);
 void add_proxies(Variants& variants);
 

@@ -24,6 +24,8 @@
 namespace beast_cache {
 inline namespace v1 {
 
+class ReadyResponse;
+
 namespace detail {
 class SingleFlight;
 }
@@ -38,7 +40,7 @@ class LookupQuery {
         has_own_key_(!key.empty()),
         key_(has_own_key_ ? std::move(key) : create_key(url_)),
         method_(request.method()),
-        headers_(request.headers()),
+        headers_(request.shared_headers()),
         principal_(std::move(principal)) {}
 
   /// What finds one of the heads that a look-up found, together with its body.
@@ -69,7 +71,7 @@ class LookupQuery {
   bool has_own_key_;
   std::string key_;
   http::verb method_;
-  http::fields headers_;
+  detail::CopyOnWrite<http::fields> headers_;
   std::string principal_;
 };
 
@@ -124,6 +126,14 @@ class CacheBackend {
   CacheOptions const& options() const noexcept { return options_; }
   /// The requests under way, of all sessions that share the backend or a copy of it.
   detail::SingleFlight& flights() const noexcept { return *flights_; }
+
+  /// What is stored for the request's URL, where it is in memory and current: it takes no waiting. Asked
+  /// before `lookup` for plain requests (`ReadyResponse::answer`) where `CacheOptions::memory` allows any.
+  /// @param now By the options' clock.
+  /// @return Null where `lookup` has to tell; always, by default.
+  virtual std::shared_ptr<ReadyResponse const> glance(Request const& request, TimePoint now) {
+    return static_cast<void>(request), static_cast<void>(now), nullptr;
+  }
 
   /// The newest stored response that answers the query.
   virtual asio::awaitable<Lookup> lookup(LookupQuery query);

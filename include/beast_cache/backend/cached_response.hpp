@@ -11,6 +11,7 @@
 
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
+#include "beast_cache/detail/copy_on_write.hpp"
 #include "beast_cache/http/response.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/policy/views.hpp"
@@ -19,6 +20,7 @@ namespace beast_cache {
 inline namespace v1 {
 
 /// What the cache knows about a response: what was noted when it was stored, and how this copy was come by.
+/// Copies share the former.
 ///
 /// Thread safety: distinct objects: safe; shared objects: const members safe.
 class CacheInfo {
@@ -28,69 +30,76 @@ class CacheInfo {
   /// True when the body came out of the cache: a fresh answer, a validated one, or a stale one that stood in.
   bool from_cache() const noexcept { return from_cache_; }
   /// When the response was stored; none when it was not.
-  std::optional<TimePoint> created_at() const noexcept { return created_at_; }
+  std::optional<TimePoint> created_at() const noexcept { return noted_->created_at; }
   /// When it stops being fresh; `TimePoint::max()` for never, none when it was not stored.
-  std::optional<TimePoint> expires() const noexcept { return expires_; }
+  std::optional<TimePoint> expires() const noexcept { return noted_->expires; }
   /// Whether that time has come.
-  bool is_expired(TimePoint now) const noexcept { return expires_ && *expires_ <= now; }
+  bool is_expired(TimePoint now) const noexcept { return expires() && *expires() <= now; }
   /// The same by the system's clock.
   bool is_expired() const noexcept { return is_expired(system_clock()->now()); }
   /// How the cache handled the request: a Cache-Status member. Source: RFC 9211.
-  std::string const& cache_status() const noexcept { return cache_status_; }
+  std::string const& cache_status() const noexcept { return *cache_status_; }
 
   // What follows is stored with the response; the session and the backends use it.
 
   /// When the request was sent that brought or last validated the response.
-  TimePoint request_time() const noexcept { return request_time_; }
+  TimePoint request_time() const noexcept { return noted_->request_time; }
   /// When its head arrived.
-  TimePoint response_time() const noexcept { return response_time_; }
+  TimePoint response_time() const noexcept { return noted_->response_time; }
   /// The request's method.
-  http::verb method() const noexcept { return method_; }
+  http::verb method() const noexcept { return noted_->method; }
   /// The request's fields that Vary names. Source: RFC 9111 section 4.1.
-  http::fields const& vary_headers() const noexcept { return vary_headers_; }
+  http::fields const& vary_headers() const noexcept { return noted_->vary_headers; }
   /// A salted hash of the request's Authorization, empty without one; in a shared cache always empty.
-  std::string const& principal() const noexcept { return principal_; }
+  std::string const& principal() const noexcept { return noted_->principal; }
   /// The request's own `expire_after`, as a time.
-  std::optional<TimePoint> expires_override() const noexcept { return override_; }
+  std::optional<TimePoint> expires_override() const noexcept { return noted_->expires_override; }
   /// Under which key it is stored, where that is not its URL's (`create_key`); else empty. Backends fill it
   /// in when they find a response.
-  std::string const& key() const noexcept { return key_; }
+  std::string const& key() const noexcept { return noted_->key; }
   /// The backend's `expire_after`, as a time.
-  std::optional<TimePoint> expires_fallback() const noexcept { return fallback_; }
+  std::optional<TimePoint> expires_fallback() const noexcept { return noted_->expires_fallback; }
   /// Which bytes the body of a stored 206 is made of, one range after the other; none for a whole response.
   /// Source: RFC 9111 section 3.3.
-  policy::ByteParts const& parts() const noexcept { return parts_; }
+  policy::ByteParts const& parts() const noexcept { return noted_->parts; }
 
   CacheInfo& set_from_cache(bool on) { return from_cache_ = on, *this; }
-  CacheInfo& set_created_at(std::optional<TimePoint> when) { return created_at_ = when, *this; }
-  CacheInfo& set_expires(std::optional<TimePoint> when) { return expires_ = when, *this; }
+  CacheInfo& set_created_at(std::optional<TimePoint> when) { return noted().created_at = when, *this; }
+  CacheInfo& set_expires(std::optional<TimePoint> when) { return noted().expires = when, *this; }
   CacheInfo& set_cache_status(std::string text) { return cache_status_ = std::move(text), *this; }
   CacheInfo& set_times(TimePoint request, TimePoint response) {
-    return request_time_ = request, response_time_ = response, *this;
+    return noted().request_time = request, noted().response_time = response, *this;
   }
-  CacheInfo& set_method(http::verb method) { return method_ = method, *this; }
-  CacheInfo& set_vary_headers(http::fields fields) { return vary_headers_ = std::move(fields), *this; }
-  CacheInfo& set_key(std::string key) { return key_ = std::move(key), *this; }
-  CacheInfo& set_principal(std::string hash) { return principal_ = std::move(hash), *this; }
+  CacheInfo& set_method(http::verb method) { return noted().method = method, *this; }
+  CacheInfo& set_vary_headers(http::fields fields) { return noted().vary_headers = std::move(fields), *this; }
+  CacheInfo& set_key(std::string key) { return noted().key = std::move(key), *this; }
+  CacheInfo& set_principal(std::string hash) { return noted().principal = std::move(hash), *this; }
   CacheInfo& set_overrides(std::optional<TimePoint> override_time, std::optional<TimePoint> fallback) {
-    return override_ = override_time, fallback_ = fallback, *this;
+    return noted().expires_override = override_time, noted().expires_fallback = fallback, *this;
   }
-  CacheInfo& set_parts(policy::ByteParts parts) { return parts_ = std::move(parts), *this; }
+  CacheInfo& set_parts(policy::ByteParts parts) { return noted().parts = std::move(parts), *this; }
 
  private:
+  /// What is stored with the response.
+  class Noted {
+   public:
+    http::verb method = http::verb::get;
+    std::optional<TimePoint> created_at;
+    std::optional<TimePoint> expires;
+    std::optional<TimePoint> expires_override;
+    std::optional<TimePoint> expires_fallback;
+    TimePoint request_time;
+    TimePoint response_time;
+    http::fields vary_headers;
+    policy::ByteParts parts;
+    std::string principal;
+    std::string key;
+  };
+  Noted& noted() { return noted_.edit(); }
+
+  detail::CopyOnWrite<Noted> noted_;
+  detail::CopyOnWrite<std::string> cache_status_;
   bool from_cache_ = false;
-  http::verb method_ = http::verb::get;
-  std::optional<TimePoint> created_at_;
-  std::optional<TimePoint> expires_;
-  std::optional<TimePoint> override_;
-  std::optional<TimePoint> fallback_;
-  TimePoint request_time_;
-  TimePoint response_time_;
-  http::fields vary_headers_;
-  policy::ByteParts parts_;
-  std::string principal_;
-  std::string key_;
-  std::string cache_status_;
 };
 
 /// The head of a stored response with what the cache knows about it.
@@ -104,7 +113,8 @@ class CachedHead : public ResponseHead, public CacheInfo {
 /// A whole response with what the cache knows about it: what a `CachedSession` answers and a `CacheBackend`
 /// stores.
 ///
-/// Thread safety: distinct objects: safe, copies share the body; shared objects: const members safe.
+/// Thread safety: distinct objects: safe, copies share head and body; shared objects: const members
+/// safe.
 class CachedResponse : public Response, public CacheInfo {
  public:
   CachedResponse() = default;

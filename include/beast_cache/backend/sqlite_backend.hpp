@@ -49,6 +49,7 @@ class SQLiteBackend final : public CacheBackend {
                          SQLiteOptions storage = SQLiteOptions());
   ~SQLiteBackend() override;
 
+  std::shared_ptr<ReadyResponse const> glance(Request const& request, TimePoint now) override;
   asio::awaitable<Lookup> lookup(LookupQuery query) override;
   asio::awaitable<void> store(StoredResponse response) override;
   std::unique_ptr<BodyWriter> write_body() override;

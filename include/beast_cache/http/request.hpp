@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/detail/copy_on_write.hpp"
 #include "beast_cache/http/body.hpp"
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/http/url.hpp"
@@ -54,9 +55,11 @@ class Request {
   void set_target(std::string target) { target_ = std::move(target); }
 
   /// The header fields as the caller wants them. Host, Content-Length, Transfer-Encoding and Connection are
-  /// the client's own.
-  http::fields const& headers() const noexcept { return headers_; }
-  http::fields& headers() noexcept { return headers_; }
+  /// the client's own. Copies of the request share them until they are asked for to be changed.
+  http::fields const& headers() const noexcept { return *headers_; }
+  http::fields& headers() { return headers_.edit(); }
+  detail::CopyOnWrite<http::fields> const& shared_headers() const noexcept { return headers_; }
+  void set_headers(detail::CopyOnWrite<http::fields> headers) noexcept { headers_ = std::move(headers); }
 
   Body const& body() const noexcept { return body_; }
   void set_body(Body body) { body_ = std::move(body); }
@@ -94,7 +97,7 @@ class Request {
   std::string method_text_;
   Url url_;
   std::string target_;
-  http::fields headers_;
+  detail::CopyOnWrite<http::fields> headers_;
   Body body_;
   std::optional<std::chrono::milliseconds> timeout_;
   std::optional<unsigned> redirects_;

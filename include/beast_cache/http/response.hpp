@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "beast_cache/config.hpp"
+#include "beast_cache/detail/copy_on_write.hpp"
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/body.hpp"
 #include "beast_cache/http/cookie.hpp"
@@ -54,11 +55,12 @@ class ResponseHead {
   unsigned version() const noexcept { return version_; }
   /// True below 400.
   bool ok() const noexcept { return status_ < 400; }
-  http::fields const& headers() const noexcept { return headers_; }
-  http::fields& headers() noexcept { return headers_; }
+  /// Copies of the head share them until they are asked for to be changed.
+  http::fields const& headers() const noexcept { return *headers_; }
+  http::fields& headers() { return headers_.edit(); }
   /// The first field of that name, or an empty view.
   std::string_view header(std::string_view name) const {
-    auto const value = headers_[{name.data(), name.size()}];
+    auto const value = headers()[{name.data(), name.size()}];
     return {value.data(), value.size()};
   }
   Url const& url() const noexcept { return url_; }
@@ -90,7 +92,7 @@ class ResponseHead {
   unsigned status_ = 0;
   unsigned version_ = 11;
   std::string reason_;
-  http::fields headers_;
+  detail::CopyOnWrite<http::fields> headers_;
   std::vector<ResponseHead> history_;
   std::chrono::nanoseconds elapsed_{0};
 };

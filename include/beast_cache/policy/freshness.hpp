@@ -63,8 +63,8 @@ inline seconds age_value(FieldLine const& age) noexcept {
 
 /// How long it has been here. After the clock was set back the true time is unknown: the size of the step is
 /// taken for it, so that an entry from "the future" is not fresh without end.
-inline milliseconds resident_time(StoredView const& stored, TimePoint now) noexcept {
-  auto const d = elapsed(stored.response_time(), now);
+inline milliseconds resident_time(TimePoint response_time, TimePoint now) noexcept {
+  auto const d = elapsed(response_time, now);
   return d < milliseconds{0} ? -d : d;
 }
 
@@ -205,7 +205,7 @@ inline Freshness::Freshness(StoredView const& stored, detail::ResponseFacts cons
   auto const delay = at_least_zero(elapsed(stored.request_time(), stored.response_time()));
   milliseconds const corrected_age = detail::age_value(facts.age) + delay;
   auto const initial_age = apparent_age > corrected_age ? apparent_age : corrected_age;
-  age_ = initial_age + detail::resident_time(stored, now);
+  age_ = initial_age + detail::resident_time(stored.response_time(), now);
   find_lifetime(stored, facts, options, date, initial_age);
 }
 

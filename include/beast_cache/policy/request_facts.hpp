@@ -59,6 +59,12 @@ class RequestFacts {
            (pragma_no_cache && !cache_control.present());
   }
 
+  /// Whether there is nothing among them.
+  bool is_plain() const noexcept {
+    return !cache_control.present() && !pragma_no_cache && !range && !conditional && !upgrade &&
+           !method_override;
+  }
+
   CacheControl cache_control;
   bool range = false;
   bool conditional = false;

@@ -52,6 +52,8 @@ class Limits {
     }
   }
 
+  /// Whether it is `CacheUse::normal`.
+  bool is_none() const noexcept { return bits_ == 0; }
   /// Whether what is stored may answer, or be validated.
   bool looks() const noexcept { return (bits_ & no_look) == 0 && !(is_recording() && validates()); }
   bool stores() const noexcept { return (bits_ & no_store) == 0; }

@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,13 +43,17 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
         client_(other.client_),
         backend_(other.backend_),
         revalidations_(other.revalidations_),
-        limits_(other.limits_ | limits) {}
+        limits_(other.limits_ | limits),
+        is_plain_(other.is_plain_ && limits_.is_none()) {}
 
   asio::any_io_executor get_executor() const noexcept { return executor_; }
   CacheBackend& backend() const noexcept { return *backend_; }
   HttpClient& client() const noexcept { return *client_; }
   Url resolve(std::string_view text) const { return client_->resolve(text); }
 
+  /// The answer to a request, where it is in memory and nothing is to be asked: neither who makes it nor
+  /// what the user's functions say.
+  std::optional<CachedResponse> glance(Request& request, CacheDirectives const& directives);
   /// Answers a request, redirects followed. The core has to live until the operation is done.
   asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
   /// Reads an answer's body to its end.
@@ -63,6 +68,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
  private:
   class Revalidations;
   class Revalidation;
+  static bool has_plain_keys(CacheOptions const& options) noexcept;
   static asio::awaitable<void> revalidate(std::shared_ptr<CachedCore> self, Request request,
                                           CacheDirectives directives, std::shared_ptr<Revalidation> counted);
 
@@ -72,6 +78,8 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   std::shared_ptr<CacheBackend> backend_;
   std::shared_ptr<Revalidations> revalidations_;
   Limits limits_;  // of each request
+  bool is_plain_;  // whether `glance` can tell: nothing is said of the cache but what there is to it by
+                   // default
 };
 
 }  // namespace detail

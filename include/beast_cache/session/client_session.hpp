@@ -54,12 +54,14 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   void close() noexcept;
 
  private:
+  void add_default_fields(Request& request) const;
   /// @param last Of the hop before, or null.
   std::shared_ptr<ExchangeRecord> next_record(ExchangeRecord const* last, Request const& request);
 
   asio::any_io_executor executor_;
   ClientOptions options_;
   std::shared_ptr<ConnectionPool> pool_;
+  Request defaults_;                         // what a request without fields of its own is sent as
   std::atomic<std::uint64_t> observed_ = 0;  // requests
 };
 

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -210,6 +211,10 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
   struct Parts {
     Parts(std::shared_ptr<Core> c, Request r, std::string_view u)
         : core(std::move(c)), request(std::move(r)), url(u) {}
+    void resolve() {
+      if (!query.empty()) url = detail::with_query(std::move(url), query);
+      request.set_url(core->resolve(url));
+    }
     std::shared_ptr<Core> core;
     Request request;
     std::string url;
@@ -224,12 +229,18 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
       : asio::awaitable<response_type>(finish(parts)), parts_(std::move(parts)) {}
 
   static asio::awaitable<stream_type> start(std::shared_ptr<Parts> parts) {
-    parts->request.set_url(parts->core->resolve(detail::with_query(parts->url, parts->query)));
+    parts->resolve();
     co_return co_await parts->core->start(std::move(parts->request), std::move(parts->options));
   }
   static asio::awaitable<response_type> finish(std::shared_ptr<Parts> parts) {
-    stream_type head = co_await start(parts);
-    co_return co_await parts->core->finish(std::move(head));
+    parts->resolve();
+    Core& core = *parts->core;
+    if constexpr (requires { core.glance(parts->request, parts->options); }) {
+      std::optional<response_type> ready = core.glance(parts->request, parts->options);
+      if (ready) co_return std::move(*ready);
+    }
+    stream_type head = co_await core.start(std::move(parts->request), std::move(parts->options));
+    co_return co_await core.finish(std::move(head));
   }
   static void guard_size(std::string_view name, std::string_view value) {
     if (name.size() > 65000 || value.size() > 65000)

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "beast_cache/backend/ready_response.hpp"
 #include "beast_cache/backend/sqlite_backend.hpp"
 #include "beast_cache/storage/memory_cache.hpp"
 #include "beast_cache/testing/manual_clock.hpp"
@@ -229,11 +230,40 @@ TEST_CASE("A body in pieces stays in the file, and a large one does not push out
   CHECK(found.selected()->body().size() == writer->piece_size());
 }
 
+TEST_CASE("A glance finds what a look-up would find in memory") {
+  Tiered file;
+  Request const plain = make_request(where);
+  auto const glance = [&] { return file.backend.glance(plain, file.clock->now()); };
+  CHECK_FALSE(glance());
+  file.store(where, "body");
+  CHECK_FALSE(glance());
+  REQUIRE(file.warm_up());
+  auto const ready = glance();
+  REQUIRE(ready);
+  CHECK(*ready->stored().body().text() == "body");
+  SECTION("until it is written") {
+    file.store(where, "new", 1);
+    CHECK_FALSE(glance());
+    CHECK(*ready->stored().body().text() == "body");
+  }
+  SECTION("until it is removed") {
+    CHECK(file.run(file.backend.remove_with_aliases(Url(where))));
+    CHECK_FALSE(glance());
+  }
+  SECTION("until it is to be known whether others have written") {
+    file.clock->advance(1s);
+    CHECK_FALSE(glance());
+    CHECK_FALSE(file.is_in_memory());
+    CHECK(glance());
+  }
+}
+
 TEST_CASE("After close() there is no answer from memory either") {
   Tiered file;
   file.store(where, "body");
   REQUIRE(file.warm_up());
   file.run(file.backend.close());
+  CHECK_FALSE(file.backend.glance(make_request(where), file.clock->now()));
   CHECK_THROWS_AS(file.run(file.backend.lookup(query(where))), Error);
 }
 
@@ -249,13 +279,13 @@ TEST_CASE("A database in memory has no others to look out for") {
 TEST_CASE("Memory keeps within its bytes, and what is asked for in it") {
   sqlite::WriteEpochs epochs;
   constexpr std::uint64_t most = 200'000;
-  detail::MemoryTier tier(most, 1s, std::make_shared<ManualClock>(), true);
+  detail::MemoryTier tier(most, 1s, std::make_shared<ManualClock>(), policy::Options(), true);
   auto const remember = [&](int number) {
     std::string const url = "http://h.test/" + std::to_string(number);
     detail::MemoryTier::Glance glance;
     tier.glance(glance, epochs, query(url));
     if (glance.hit()) return true;
-    tier.remember(glance, query(url).key(), number, page(url, std::string(5000, 'x')));
+    tier.remember(glance, query(url), number, page(url, std::string(5000, 'x')));
     return false;
   };
   int hits = 0;

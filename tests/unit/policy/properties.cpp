@@ -7,6 +7,7 @@
 
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/policy/explain.hpp"
+#include "beast_cache/policy/plain_reuse.hpp"
 #include "beast_cache/policy/strategy.hpp"
 #include "table.hpp"
 
@@ -386,4 +387,46 @@ TEST_CASE("random bytes in every field crash nothing") {
     decided += !policy::CacheStatus{d}.str().empty() && merged.count("Date") != 0;
   }
   CHECK(decided == 10'000);
+}
+
+TEST_CASE("what is worked out once for plain requests is what is decided for each of them") {
+  Generator g{4};
+  int plain = 0, reused = 0, stale = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    auto const then = g.request();
+    auto const response = g.response();
+    auto options = g.options();
+    if (g.one_in(6)) options.cache_control(false);
+    auto const nominated = policy::nominated_fields(response, then);
+    StoredView view{g.status(), response, g.time(), g.time()};
+    view.vary_request_headers(nominated).invalidated(g.one_in(10));
+    if (g.one_in(8)) view.method(http::verb::head);
+    if (g.one_in(8)) view.expires_override(g.one_in(3) ? TimePoint::max() : g.time());
+    if (g.one_in(6)) view.expires_fallback(g.time());
+    if (g.one_in(2)) view.body_size(2);
+    policy::PlainReuse const reuse{view, options};
+    for (int k = 0; k < 4; ++k) {
+      auto const request = g.one_in(2) ? then : g.request();
+      auto const now = g.time();
+      if (!policy::is_plain(request) || !policy::vary_matches(response, nominated, request)) continue;
+      ++plain;
+      auto const asked = RequestView{http::verb::get, request}.makes_answers(true);
+      auto const d = policy::evaluate(asked, &view, options, now);
+      CAPTURE(i, k);
+      bool const serves_whole =
+          d.reason() == Reason::fresh && d.answer().kind() == policy::Answer::Kind::whole;
+      auto const times = reuse.at(now);
+      REQUIRE(times.has_value() == serves_whole);
+      stale += d.reason() == Reason::stale;
+      if (!times) continue;
+      ++reused;
+      REQUIRE(d.action() == Action::serve);
+      REQUIRE(times->age() == d.age());
+      REQUIRE(times->ttl() == d.ttl());
+      REQUIRE(policy::CacheStatus().hit().ttl(times->ttl()).str() == policy::CacheStatus(d).str());
+    }
+  }
+  CHECK(plain > 2000);
+  CHECK(reused > 200);
+  CHECK(stale > 200);
 }

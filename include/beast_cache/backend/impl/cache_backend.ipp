@@ -67,7 +67,7 @@ bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) co
   bool const method_serves =
       info.method() == method_ || (method_ == http::verb::head && info.method() == http::verb::get);
   return method_serves && info.principal() == principal_ &&
-         policy::vary_matches(headers, info.vary_headers(), headers_);
+         policy::vary_matches(headers, info.vary_headers(), *headers_);
 }
 
 CacheBackend::CacheBackend(CacheOptions options)

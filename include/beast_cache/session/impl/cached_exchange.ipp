@@ -153,7 +153,7 @@ class CachedExchange : private CachedLookup {
       // (Whoever wants a part is not to get the whole because another variant is stored.)
       for (CachedHead const& head : candidates_) validated.push_back(view_of(head));
     }
-    bool const validates = policy::add_validators(request.headers(), validated) != 0;
+    bool const validates = !validated.empty() && policy::add_validators(request.headers(), validated) != 0;
     std::optional<std::uint64_t> const rest = validates ? std::nullopt : missing_rest();
     bool const resumes = rest && policy::ask_for_part(request.headers(), *selected_, *rest);
     std::exception_ptr failure;
@@ -324,9 +324,9 @@ class CachedExchange : private CachedLookup {
   CachedStream pass_on(StreamedResponse response, policy::CacheStatus status) {
     CacheInfo info;
     std::uint64_t most = options().max_body_bytes();
-    ResponseHead stored_head(response);
-    stored_head.set_url(options().stored_url(response.url()));
-    stored_head.headers() = policy::storable_fields(response.headers(), rules(), response_time_);
+    ResponseHead stored_head(options().stored_url(response.url()), response.status(), response.reason(),
+                             policy::storable_fields(response.headers(), rules(), response_time_),
+                             response.version());
     HeldBytes held;
     bool combines = false;
     auto const range = response.status() == 206 ? policy::content_range(response.headers()) : std::nullopt;

@@ -58,17 +58,22 @@ class CachedLookup : protected ExchangeRules {
 
   asio::awaitable<void> look_up() {
     LookupQuery query(asked(), principal(), own_key());
-    std::optional<Lookup> found =
-        co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
-    if (!found) co_return;
-    bool usable = found->selected() && allows_status(found->selected()->status());
-    if (usable && options().has_filter()) usable = co_await passes_filter(*found->selected());
+    Lookup found;
+    // (Each coroutine between a request and what is stored costs as much as the rules do.)
+    try {
+      found = co_await core_->backend().lookup(std::move(query));
+    } catch (...) {
+      core_guard("lookup").handle();
+      co_return;
+    }
+    bool usable = found.selected() && allows_status(found.selected()->status());
+    if (usable && options().has_filter()) usable = co_await passes_filter(*found.selected());
     if (usable) {
-      stored_ = std::move(found->selected());
-      selected_.emplace(judged_view(*stored_));
+      stored_ = std::move(found.selected());
+      selected_.emplace(judged_view(std::as_const(*stored_)));
       decision_ = policy::evaluate(view(), &*selected_, rules(), now_);
-    } else if (found->has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
-      candidates_ = found->candidates();
+    } else if (found.has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
+      candidates_ = found.candidates();
       // Of a part nobody knows whether it holds the bytes that are asked for.
       std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
       decision_ = policy::Decision(decision_.action(), policy::Reason::vary_miss);

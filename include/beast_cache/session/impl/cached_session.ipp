@@ -16,7 +16,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "beast_cache/backend/ready_response.hpp"
 #include "beast_cache/detail/context_gate.hpp"
+#include "beast_cache/policy/plain_reuse.hpp"
 #include "beast_cache/session/basic_credentials.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/cached_exchange.ipp"
@@ -32,8 +34,42 @@ CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClien
       gate_(ContextGate::of(executor_)),
       client_(std::move(client)),
       backend_(std::move(backend)),
-      revalidations_(std::make_shared<Revalidations>()) {
+      revalidations_(std::make_shared<Revalidations>()),
+      is_plain_(backend_ && backend_->options().memory_bytes() != 0 && has_plain_keys(backend_->options())) {
   if (!client_ || !backend_) throw std::invalid_argument("CachedSession: needs a client and a backend");
+}
+
+bool CachedCore::has_plain_keys(CacheOptions const& options) noexcept {
+  return !options.key() && !options.has_filter() && !options.changes_urls() && !options.include_headers() &&
+         options.match_headers().empty() && options.allows(http::verb::get);
+}
+
+std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectives const& directives) {
+  bool const is_plain = is_plain_ && request.method() == http::verb::get && request.body().empty() &&
+                        request.url().user_info().empty() && directives.limits().is_none() &&
+                        !directives.expire_after();
+  if (!is_plain) return std::nullopt;
+  auto const begin = Deadline::Clock::now();
+  client_->prepare(request);
+  http::fields const& headers = std::as_const(request).headers();
+  if (has_credentials(headers) || !policy::is_plain(headers)) return std::nullopt;
+  CacheOptions const& options = backend_->options();
+  TimePoint const now = options.clock()->now();
+  std::shared_ptr<ReadyResponse const> const ready = backend_->glance(request, now);
+  if (!ready || (ready->is_coded() && request.decompression())) return std::nullopt;
+  std::optional<CachedResponse> answer = ready->answer(request, now);
+  if (!answer || is_redirect(answer->status()) || !options.allows(answer->status())) return std::nullopt;
+  check_body_limit(answer->body().size(), client_->max_body_size());
+  if (options.observer()) {
+    try {
+      options.observer()->on_saved(request.url().str(), answer->body().size(),
+                                   answer->response_time() - answer->request_time());
+    } catch (...) {  // an observer can't fail a request
+    }
+    tell(*options.observer(), request.url().str(), answer->cache_status());
+  }
+  answer->set_elapsed(Deadline::Clock::now() - begin);
+  return answer;
 }
 
 asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives directives) {

@@ -35,6 +35,13 @@ inline bool is_disconnection(error_code const& code) noexcept {
          code == errc::host_unreachable || code == errc::network_unreachable;
 }
 
+inline void tell(Observer& observer, std::string_view url, std::string_view status) noexcept {
+  try {
+    observer.on_response(url, status);
+  } catch (...) {  // an observer can't fail a request
+  }
+}
+
 /// One request, and what the rules and the user's options say of the responses to it.
 class ExchangeRules {
  protected:
@@ -225,10 +232,7 @@ class ExchangeRules {
   }
 
   void report(std::string_view status) const noexcept {
-    try {
-      options().observer()->on_response(request_.url().str(), status);
-    } catch (...) {  // an observer can't fail a request
-    }
+    tell(*options().observer(), request_.url().str(), status);
   }
 
  private:

@@ -24,7 +24,7 @@ inline CachedStream create_answer(Request const& request, StoredResponse& stored
   Url const& url = request.url();
   ResponseHead head;
   std::unique_ptr<BodyReader> body;
-  http::fields const& fields = stored.headers();
+  http::fields const& fields = std::as_const(stored).headers();
   switch (answer.kind()) {
     case policy::Answer::Kind::not_modified:
       head = ResponseHead(url, 304, "Not Modified", policy::not_modified_fields(fields));
