@@ -107,10 +107,11 @@ std::vector<Disk::Event> Disk::take_events() {
   return std::exchange(events_, {});
 }
 
-void Disk::fail_writes(std::string suffix, int count) {
+void Disk::fail_writes(std::string suffix, int count, int code) {
   std::lock_guard const lock(mutex_);
   failing_ = std::move(suffix);
   failures_ = count;
+  failure_ = code;
 }
 
 void Disk::ignore_syncs() {
@@ -145,7 +146,7 @@ int Disk::note(Call call, std::string const& file, std::int64_t offset, void con
     case Call::write:
       if (failures_ > 0 && file.ends_with(failing_)) {
         --failures_;
-        return SQLITE_IOERR_WRITE;
+        return failure_;
       }
       change.bytes.assign(static_cast<char const*>(bytes), size);
       content.pending.push_back(std::move(change));

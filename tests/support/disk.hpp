@@ -33,8 +33,8 @@ class Disk {
 
   // What was done since the last call.
   std::vector<Event> take_events();
-  // The next `count` writes to files that end so fail, with nothing written.
-  void fail_writes(std::string suffix, int count);
+  // The next `count` writes to files that end so fail with that code, with nothing written.
+  void fail_writes(std::string suffix, int count, int code = SQLITE_IOERR_WRITE);
   // A disk that says it has written, and has not.
   void ignore_syncs();
 
@@ -66,7 +66,7 @@ class Disk {
   mutable std::mutex mutex_;
   std::vector<Event> events_;
   std::string failing_;
-  int failures_ = 0;
+  int failures_ = 0, failure_ = SQLITE_OK;
   bool ignores_syncs_ = false;
   int calls_to_cut_ = 0;
   std::function<void()> note_;

@@ -9,12 +9,18 @@ namespace sqlite {
 InlineReader::Use::Use(InlineReader& reader, FileState& file)
     : reader_(reader), lock_(reader.mutex_, std::try_to_lock) {
   if (!lock_.owns_lock()) return;
-  reader.open(file);
-  if (!reader.keeps_) {
-    handle().start_busy_deadline(file.busy_timeout());
-    return;
+  try {
+    reader.open(file);
+    if (!reader.keeps_) {
+      handle().start_busy_deadline(file.busy_timeout());
+      return;
+    }
+    reader.transaction_.enter(handle(), file, std::chrono::steady_clock::now());
+  } catch (Error const& error) {
+    reader.handle_.reset();
+    if (error.code() == cache_errc::moved) ++file.generation;
+    throw;
   }
-  reader.transaction_.enter(handle(), file, std::chrono::steady_clock::now());
   needs_attention_ = !std::exchange(reader.attended_, true);
 }
 

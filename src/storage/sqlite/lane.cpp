@@ -147,7 +147,9 @@ void ReaderLane::run_one(Operation* operation) {
   if (open_handle(FileState::Role::reader)) handle().use_feeds();
   bool const autocommit = mode_of(*operation) == Mode::read_autocommit;
   if (!autocommit) {
-    transaction_.enter(handle(), file(), now());
+    bool const begun = transaction_.enter(handle(), file(), now());
+    // A lane that is never idle must not forget those who read by themselves.
+    if (begun && inline_) inline_->leave(file());
   } else {
     if (handle().in_transaction()) transaction_.leave(handle());
     handle().start_busy_deadline(file().busy_timeout());

@@ -10,9 +10,9 @@ bool ReadTransaction::is_current(Handle& handle, FileState const& file, TimePoin
          handle.read_wal_mark(newest) && newest == mark_;
 }
 
-void ReadTransaction::enter(Handle& handle, FileState const& file, TimePoint now) {
+bool ReadTransaction::enter(Handle& handle, FileState const& file, TimePoint now) {
   if (handle.in_transaction()) {
-    if (is_current(handle, file, now)) return;
+    if (is_current(handle, file, now)) return false;
     leave(handle);
   }
   handle.start_busy_deadline(file.busy_timeout());
@@ -20,6 +20,7 @@ void ReadTransaction::enter(Handle& handle, FileState const& file, TimePoint now
   marked_ = handle.read_wal_mark(mark_);
   began_ = now;
   handle.statement("BEGIN").run();
+  return true;
 }
 
 void ReadTransaction::leave(Handle& handle) {

@@ -17,8 +17,8 @@ class ReadTransaction {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // Begins it, or goes on with it.
-  void enter(Handle& handle, FileState const& file, TimePoint now);
+  // Begins it, or goes on with it. True if it was begun.
+  bool enter(Handle& handle, FileState const& file, TimePoint now);
   void leave(Handle& handle);
   // When it is to be left, if it is open.
   TimePoint end(FileState const& file) const noexcept { return began_ + file.options().hold_time(); }

@@ -14,12 +14,12 @@ namespace {
 
 constexpr char name[] = "beast_cache";
 
-// Contiguous writes that have not been made yet.
+// Contiguous writes of one transaction that have not been made yet.
 class HeldWrites {
  public:
   // False if it does not fit behind, or into, what is held.
   bool add(void const* bytes, std::size_t count, sqlite3_int64 offset) noexcept {
-    if (count > capacity) return false;
+    if (count > capacity || failure_ != SQLITE_OK) return false;
     if (!bytes_) bytes_.reset(new (std::nothrow) char[capacity]);
     if (!bytes_) return false;
     if (size_ == 0) start_ = offset;
@@ -30,16 +30,20 @@ class HeldWrites {
     size_ = std::max(size_, at + count);
     return true;
   }
-  bool empty() const noexcept { return size_ == 0; }
   bool overlaps(std::size_t count, sqlite3_int64 offset) const noexcept {
-    return size_ != 0 && offset < end() && offset + static_cast<sqlite3_int64>(count) > start_;
+    return failure_ != SQLITE_OK ||
+           (size_ != 0 && offset < end() && offset + static_cast<sqlite3_int64>(count) > start_);
   }
-  // Whether they went well or not, they are not tried again: whoever asked is told, and undoes the
-  // transaction.
+  // If that fails, it goes on failing until the transaction is over: it must not be committed without them.
   int make(sqlite3_file* file) noexcept {
-    if (size_ == 0) return SQLITE_OK;
+    if (size_ == 0 || failure_ != SQLITE_OK) return failure_;
     int const count = static_cast<int>(std::exchange(size_, 0));
-    return file->pMethods->xWrite(file, bytes_.get(), count, start_);
+    return failure_ = file->pMethods->xWrite(file, bytes_.get(), count, start_);
+  }
+  // The transaction is over: what it has not committed must not be written over another's.
+  void drop() noexcept {
+    size_ = 0;
+    failure_ = SQLITE_OK;
   }
 
  private:
@@ -50,6 +54,7 @@ class HeldWrites {
   std::unique_ptr<char[]> bytes_;
   sqlite3_int64 start_ = 0;
   std::size_t size_ = 0;
+  int failure_ = SQLITE_OK;
 };
 
 // Pages that were read along with one that was asked for.
@@ -101,8 +106,6 @@ class File : public sqlite3_file {
   static int open(char const* path, sqlite3_file* memory, int flags, int* out_flags) noexcept;
 
   int close() noexcept {
-    // What a transaction that was not committed has left in the log is of no use.
-    if (kind_ == Kind::database) held_.make(base());
     if (database_) database_->log_ = nullptr;
     int const result = base()->pMethods ? base()->pMethods->xClose(base()) : SQLITE_OK;
     this->~File();
@@ -110,7 +113,6 @@ class File : public sqlite3_file {
   }
 
   int read(void* to, int count, sqlite3_int64 offset) noexcept {
-    if (is_broken_) return SQLITE_IOERR_READ;
     if (held_.overlaps(static_cast<std::size_t>(count), offset)) {
       if (int const result = held_.make(base()); result != SQLITE_OK) return result;
     }
@@ -123,10 +125,9 @@ class File : public sqlite3_file {
   }
 
   int write(void const* bytes, int count, sqlite3_int64 offset) noexcept {
-    if (is_broken_) return SQLITE_IOERR_WRITE;
     ahead_.forget();
     if (kind_ == Kind::log && offset == 0) header_is_new_ = true;
-    if (kind_ != Kind::other) {
+    if (database_ && database_->syncs_commits_) {
       std::size_t const size = static_cast<std::size_t>(count);
       if (held_.add(bytes, size, offset)) return SQLITE_OK;
       if (int const result = held_.make(base()); result != SQLITE_OK) return result;
@@ -148,7 +149,6 @@ class File : public sqlite3_file {
       int const result = pragma(static_cast<char**>(argument));
       if (result != SQLITE_NOTFOUND) return result;
     }
-    if (int const result = held_.make(base()); result != SQLITE_OK) return result;
     return base()->pMethods->xFileControl(base(), operation, argument);
   }
 
@@ -158,14 +158,16 @@ class File : public sqlite3_file {
     return result;
   }
   int unmap(int remove) noexcept {
-    is_shared_ = false;
+    is_shared_ = has_checkpoint_lock_ = false;
     ahead_.forget();
     return base()->pMethods->xShmUnmap(base(), remove);
   }
   int lock_index(int first, int count, int flags) noexcept {
+    constexpr int write_lock = 0, checkpoint_lock = 1;
     ahead_.forget();
+    // A transaction begins, or ends: what is held now was rolled back.
+    if (first == write_lock && log_) log_->held_.drop();
     int const result = base()->pMethods->xShmLock(base(), first, count, flags);
-    constexpr int checkpoint_lock = 1;
     bool const concerns = first <= checkpoint_lock && checkpoint_lock < first + count;
     if (result == SQLITE_OK && concerns) has_checkpoint_lock_ = (flags & SQLITE_SHM_LOCK) != 0;
     return result;
@@ -173,21 +175,14 @@ class File : public sqlite3_file {
   int lock(int level) noexcept {
     ahead_.forget();
     int const result = base()->pMethods->xLock(base(), level);
-    if (result == SQLITE_OK) level_ = level;
+    if (result == SQLITE_OK) level_ = std::max(level_, level);
     return result;
   }
   int unlock(int level) noexcept {
     ahead_.forget();
-    int const written = held_.make(base());
     int const result = base()->pMethods->xUnlock(base(), level);
     if (result == SQLITE_OK) level_ = level;
-    return written != SQLITE_OK ? written : result;
-  }
-  // For those who switch off what the commit's sync is for: frames must not be published before they are
-  // there.
-  void barrier() noexcept {
-    if (log_ && log_->held_.make(log_->base()) != SQLITE_OK) log_->is_broken_ = true;
-    base()->pMethods->xShmBarrier(base());
+    return result;
   }
 
   // Makes the writes that were held back, then calls the system's function.
@@ -210,7 +205,7 @@ class File : public sqlite3_file {
     void operator()(void* memory) const noexcept { std::free(memory); }
   };
   sqlite3_file* base() const noexcept { return base_.get(); }
-  // PRAGMA synchronous. SQLite itself is to go on with FULL.
+  // PRAGMA synchronous. SQLite itself is to go on with FULL, or EXTRA, once it has been set.
   int pragma(char** words) noexcept {
     if (sqlite3_stricmp(words[1], "synchronous") != 0) return SQLITE_NOTFOUND;
     if (!words[2]) {
@@ -219,13 +214,19 @@ class File : public sqlite3_file {
       return words[0] ? SQLITE_OK : SQLITE_NOMEM;
     }
     auto const is_any_of = [&](auto... names) { return ((sqlite3_stricmp(words[2], names) == 0) || ...); };
-    if (is_any_of("0", "off", "no", "false")) {
-      words[0] =
-          sqlite3_mprintf("synchronous=OFF corrupts the file when the power fails: not on this handle");
-      return SQLITE_ERROR;
+    if (is_any_of("2", "full", "3", "extra")) {
+      relaxed_ = false;
+      syncs_commits_ = true;
+      return SQLITE_NOTFOUND;
     }
-    relaxed_ = is_any_of("1", "normal", "on", "yes", "true");
-    return relaxed_ ? SQLITE_OK : SQLITE_NOTFOUND;
+    if (is_any_of("1", "normal", "on", "yes", "true")) {
+      relaxed_ = syncs_commits_;
+      return relaxed_ ? SQLITE_OK : SQLITE_NOTFOUND;
+    }
+    // SQLite takes many other words for OFF.
+    words[0] =
+        sqlite3_mprintf("synchronous: NORMAL, FULL or EXTRA; OFF corrupts the file when the power fails");
+    return SQLITE_ERROR;
   }
 
   // A checkpoint is never: the log has to be on the disk before the file is overwritten. The one of the last
@@ -240,12 +241,12 @@ class File : public sqlite3_file {
   std::unique_ptr<sqlite3_file, Free> base_;
   HeldWrites held_;
   ReadAhead ahead_;
-  bool is_shared_ = false;  // the log's index is: what is read follows its rules
-  bool relaxed_ = false;    // of a database, see relax_commits
+  bool is_shared_ = false;      // the log's index is: what is read follows its rules
+  bool syncs_commits_ = false;  // of a database: SQLite does, which makes the writes that were held back
+  bool relaxed_ = false;        // of a database: its commits need not wait for the disk
   bool has_checkpoint_lock_ = false;
   int level_ = SQLITE_LOCK_NONE;
   bool header_is_new_ = false;  // of a log, and not on the disk yet
-  bool is_broken_ = false;      // frames are missing
 };
 
 constexpr sqlite3_io_methods methods_of(int version) noexcept {
@@ -278,7 +279,7 @@ constexpr sqlite3_io_methods methods_of(int version) noexcept {
   io.xShmLock = [](sqlite3_file* f, int first, int count, int flags) {
     return static_cast<File*>(f)->lock_index(first, count, flags);
   };
-  io.xShmBarrier = [](sqlite3_file* f) { static_cast<File*>(f)->barrier(); };
+  io.xShmBarrier = [](sqlite3_file* f) { File::pass<&Io::xShmBarrier>(f); };
   if (version < 3) return io;
   io.xFetch = File::pass<&Io::xFetch, sqlite3_int64, int, void**>;
   io.xUnfetch = File::pass<&Io::xUnfetch, sqlite3_int64, void*>;
@@ -289,7 +290,8 @@ constexpr sqlite3_io_methods methods[] = {methods_of(1), methods_of(2), methods_
 
 // Not cached: a program may choose another one for the files that are opened from then on.
 sqlite3_vfs* system_vfs() noexcept {
-  return sqlite3_vfs_find(nullptr);
+  sqlite3_vfs* const vfs = sqlite3_vfs_find(nullptr);
+  return vfs->zName == name ? vfs->pNext : vfs;  // ours, if a program has made it the default
 }
 
 int File::open(char const* path, sqlite3_file* memory, int flags, int* out_flags) noexcept {
@@ -312,7 +314,8 @@ int File::open(char const* path, sqlite3_file* memory, int flags, int* out_flags
     return result;
   }
   if (database) database->log_ = file;
-  file->pMethods = &methods[std::clamp(base->pMethods->iVersion, 1, 3) - 1];
+  int const version = base->pMethods->iVersion;
+  file->pMethods = &methods[version < 2 || !base->pMethods->xShmMap ? 0 : std::min(version, 3) - 1];
   return result;
 }
 
