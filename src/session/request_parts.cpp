@@ -1,6 +1,7 @@
 #include "beast_cache/session/request_parts.hpp"
 
 #include <algorithm>
+#include <boost/asio/strand.hpp>
 #include <utility>
 
 #include "beast_cache/error.hpp"
@@ -31,6 +32,10 @@ void append_encoded(std::string& out, std::string_view text, std::string_view ke
 }
 
 }  // namespace
+
+asio::any_io_executor strand_on(asio::any_io_executor const& executor) {
+  return asio::make_strand(executor);
+}
 
 void append_query(std::string& query, std::string_view name, std::string_view value) {
   if (!query.empty()) query += '&';

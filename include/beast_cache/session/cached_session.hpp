@@ -101,9 +101,8 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
 /// Errors: those of the client, as `Error` with an `http_errc`. What the client can't reach is answered with
 /// a stale
 ///   response where RFC 9111 section 4.2.4 allows that.
-/// Cancellation: all types; a response that nobody, among those who asked for it at the same time, has read
-/// to
-///   its end is not stored.
+/// Cancellation: all types; a response that nobody has read to its end, among those who asked for it at the
+///   same time, is not stored.
 /// Executor and hops: a hit costs the backend's hop, a miss that and the network. Completes as
 /// `RequestBuilder` says. Thread safety: distinct objects: safe; shared objects: requests may be made from
 /// any thread.

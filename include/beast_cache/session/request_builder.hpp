@@ -6,7 +6,6 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
@@ -197,9 +196,8 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
   auto send(Token&& token = {}) && {
     return asio::async_initiate<Token, void(error_code, response_type)>(
         [](auto handler, RequestBuilder self) {
-          auto executor = asio::make_strand(self.parts_->core->get_executor());
-          asio::co_spawn(executor, std::move(self),
-                         detail::CodeHandler<decltype(handler)>(std::move(handler)));
+          asio::any_io_executor const strand = detail::strand_on(self.parts_->core->get_executor());
+          asio::co_spawn(strand, std::move(self), detail::CodeHandler<decltype(handler)>(std::move(handler)));
         },
         token, std::move(*this));
   }

@@ -2,6 +2,7 @@
 /// \file request_parts.hpp
 /// The texts that a request is built of. Internal.
 
+#include <boost/asio/any_io_executor.hpp>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ class JsonTag {
  public:
   JsonTag() noexcept {}
 };
+
+/// A new strand of that executor.
+asio::any_io_executor strand_on(asio::any_io_executor const& executor);
 
 /// Adds `name=value` to a query, percent-encoded but for the unreserved characters (RFC 3986 section 2.3).
 void append_query(std::string& query, std::string_view name, std::string_view value);

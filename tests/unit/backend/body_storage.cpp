@@ -26,27 +26,6 @@ CachedHead head_of(CachedResponse const& response) {
 
 }  // namespace
 
-TEST_CASE(
-    "A file of responses has pages of 16 KiB, unless it is to be small, the user wants others, or it is "
-    "older") {
-  TempDir const dir;
-  std::string const path = dir / "pages.sqlite";
-  auto const pages_of = [&](SQLiteOptions options, std::uint64_t max_bytes = 16 << 20) {
-    SQLiteBackend backend(path, CacheOptions().max_bytes(max_bytes), options);
-    run(backend.store(page(url, "body")));
-    std::string const size = execute(path, "PRAGMA page_size");
-    run(backend.close());
-    return size;
-  };
-  SECTION("the default") {
-    CHECK(pages_of(SQLiteOptions()) == "16384");
-  }
-  SECTION("what the user says, be it the default of other caches") {
-    CHECK(pages_of(SQLiteOptions().page_size(4096)) == "4096");
-    CHECK(pages_of(SQLiteOptions()) == "4096");
-  }
-}
-
 TEST_CASE("A body that is not read with its head is whole, or it is not there") {
   auto const size = GENERATE(as<std::size_t>(), 32'768, 32'769, 100'000, 262'144);
   TempDir const dir;

@@ -94,7 +94,7 @@ class CachedExchange : private CachedLookup {
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) {
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
-    if (options().observer()) report_saved(stored.body().remaining().value_or(0), stored);
+    if (options().observer()) report_saved(stored.body().remaining().value_or(0), stored, asks_);
     StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
     return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
   }
@@ -108,7 +108,7 @@ class CachedExchange : private CachedLookup {
     head.headers().set(http::field::age, std::to_string(decision_.age().count()));
     CacheInfo info(entry);
     info.set_from_cache(true).set_cache_status(status.str());
-    if (options().observer()) report_saved(arrival->size().value_or(0), info);
+    if (options().observer()) report_saved(arrival->size().value_or(0), info, asks_);
     auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
                                                   std::move(reader_), true);
     StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
@@ -243,13 +243,6 @@ class CachedExchange : private CachedLookup {
     policy::CacheStatus status(decision_);
     status.fwd_status(206);
     co_return pass_on(StreamedResponse(std::move(head), std::move(body)), std::move(status));
-  }
-
-  static bool same_vary(http::fields const& a, http::fields const& b) {
-    auto const [first_a, last_a] = a.equal_range(http::field::vary);
-    auto const [first_b, last_b] = b.equal_range(http::field::vary);
-    return std::equal(first_a, last_a, first_b, last_b,
-                      [](auto const& x, auto const& y) { return x.value() == y.value(); });
   }
 
   /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).
@@ -395,21 +388,6 @@ class CachedExchange : private CachedLookup {
     head = ResponseHead(head.url(), whole ? 200 : 206, whole ? "OK" : "Partial Content", std::move(fields),
                         head.version());
     return whole ? policy::ByteParts() : parts;
-  }
-
-  void report_saved(std::uint64_t bytes, CacheInfo const& stored) const noexcept {
-    auto const time = asks_ ? std::chrono::milliseconds(0) : stored.response_time() - stored.request_time();
-    try {
-      options().observer()->on_saved(request_.url().str(), bytes, time);
-    } catch (...) {  // an observer can't fail a request
-    }
-  }
-
-  /// The request is not needed any more, but for its URL.
-  Request take_request() {
-    Request taken(std::move(request_));
-    request_ = Request(taken.method(), taken.url());
-    return taken;
   }
 
   bool asks_ = false;  // the origin

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/system/errc.hpp>
 #include <memory>
@@ -33,6 +34,13 @@ inline bool is_disconnection(error_code const& code) noexcept {
          code == errc::connection_refused || code == errc::connection_reset ||
          code == errc::connection_aborted || code == errc::broken_pipe || code == errc::timed_out ||
          code == errc::host_unreachable || code == errc::network_unreachable;
+}
+
+inline bool same_vary(http::fields const& a, http::fields const& b) {
+  auto const [first_a, last_a] = a.equal_range(http::field::vary);
+  auto const [first_b, last_b] = b.equal_range(http::field::vary);
+  return std::equal(first_a, last_a, first_b, last_b,
+                    [](auto const& x, auto const& y) { return x.value() == y.value(); });
 }
 
 inline void tell(Observer& observer, std::string_view url, std::string_view status) noexcept {
@@ -229,6 +237,21 @@ class ExchangeRules {
     bool const endless = fresh.lifetime() == policy::detail::forever;
     info.set_expires(endless ? TimePoint::max() : response_time_ + fresh.left());
     return fresh;
+  }
+
+  /// The request is not needed any more, but for its URL.
+  Request take_request() {
+    Request taken(std::move(request_));
+    request_ = Request(taken.method(), taken.url());
+    return taken;
+  }
+
+  void report_saved(std::uint64_t bytes, CacheInfo const& stored, bool asked) const noexcept {
+    auto const time = asked ? std::chrono::milliseconds(0) : stored.response_time() - stored.request_time();
+    try {
+      options().observer()->on_saved(request_.url().str(), bytes, time);
+    } catch (...) {  // an observer can't fail a request
+    }
   }
 
   void report(std::string_view status) const noexcept {

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +17,7 @@
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/stop.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 
 namespace beast_cache {
@@ -35,45 +32,6 @@ inline std::unique_ptr<BodyReader> decoded_body(Request const& request, Response
   if (how) response = decode(std::move(response), request.method(), *how);
   return response.take_body();
 }
-
-/// Cancels a coroutine on a strand of its own, from any thread, as long as its context is there.
-class Stop {
- public:
-  using Strand = asio::strand<asio::any_io_executor>;
-
-  explicit Stop(asio::any_io_executor const& executor)
-      : gate_(ContextGate::of(executor)),
-        strand_(std::in_place, asio::make_strand(executor)),
-        signal_(std::make_shared<asio::cancellation_signal>()) {}
-
-  /// The coroutine's side, until it leaves.
-  Strand const& strand() const noexcept { return *strand_; }
-  std::shared_ptr<asio::cancellation_signal> const& signal() const noexcept { return signal_; }
-  void leave() noexcept {
-    std::lock_guard const lock(gate_->mutex);
-    strand_.reset();
-    signal_.reset();
-  }
-
-  void emit() noexcept {
-    post([](asio::cancellation_signal& signal) { signal.emit(asio::cancellation_type::terminal); });
-  }
-  /// Runs a function on the strand, while the coroutine is there.
-  template <class Function>
-  void post(Function function) noexcept {
-    std::lock_guard const lock(gate_->mutex);
-    if (gate_->closed || !strand_) return;
-    try {
-      asio::post(*strand_, [function, signal = signal_] { function(*signal); });
-    } catch (...) {  // no memory: then it is as if the context stood still
-    }
-  }
-
- private:
-  std::shared_ptr<ContextGate> const gate_;
-  std::optional<Strand> strand_;
-  std::shared_ptr<asio::cancellation_signal> signal_;
-};
 
 /// A response that arrives for several requests: its body as it was received, and what will be stored beside
 /// it.

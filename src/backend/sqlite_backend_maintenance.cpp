@@ -1,0 +1,150 @@
+// What is done to many responses at once, and what is asked about them.
+#include <limits>
+#include <tuple>
+
+#include "backend/entry_slice.hpp"
+#include "backend/sqlite_backend_impl.hpp"
+
+// Jobs are named lambdas that refer to the coroutine's locals: the coroutine does not go before its job.
+
+namespace beast_cache {
+inline namespace v1 {
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
+  auto job = [&](Handle& handle) {
+    std::uint64_t const removed = detail::remove_groups(handle, origin, groups, bodies->at_rest());
+    bodies->sweep(handle);
+    return removed;
+  };
+  co_return co_await bodies->write(job);
+}
+
+asio::awaitable<bool> SQLiteBackend::pin(Url url) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::string const key = create_key(url, options());
+  url = options().stored_url(url);
+  auto job = [&](Handle& handle) { return detail::pin(handle, key, url); };
+  co_return co_await bodies->write(job);
+}
+
+asio::awaitable<bool> SQLiteBackend::unpin(Url url) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::string const key = create_key(url, options());
+  auto job = [&](Handle& handle) { return detail::unpin(handle, key); };
+  co_return co_await bodies->write(job);
+}
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
+  auto job = [&](Handle& handle) {
+    std::uint64_t const removed = detail::remove_expired(handle, now);
+    bodies->sweep(handle);
+    return removed;
+  };
+  co_return co_await bodies->write(job);
+}
+
+asio::awaitable<void> SQLiteBackend::clear() {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
+  auto job = [&](Handle& handle) {
+    detail::clear_responses(handle);
+    bodies->sweep(handle);
+  };
+  co_await bodies->write(job);
+}
+
+class SQLiteBackend::EntrySource final : public CursorSource<StoredEntry> {
+ public:
+  EntrySource(std::shared_ptr<Impl> impl, EntryFilter filter)
+      : impl_(std::move(impl)), filter_(std::move(filter)) {}
+
+  asio::awaitable<std::vector<StoredEntry>> fetch() override {
+    std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+    auto job = [&](Handle& handle) { return detail::read_slice(handle, filter_, last_); };
+    detail::EntrySlice slice;
+    do {
+      slice = co_await bodies->read(job);
+      last_ = slice.last;
+    } while (slice.seen != 0 && slice.entries.empty());
+    co_return std::move(slice.entries);
+  }
+
+ private:
+  std::shared_ptr<Impl> const impl_;
+  EntryFilter const filter_;
+  std::int64_t last_ = std::numeric_limits<std::int64_t>::min();
+};
+
+Cursor<StoredEntry> SQLiteBackend::entries(EntryFilter filter) const {
+  return Cursor<StoredEntry>(std::make_unique<EntrySource>(impl_, std::move(filter)));
+}
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter, RemovalProgress progress) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  Writing const writing(bodies->database().epochs());
+  std::uint64_t seen = 0;
+  std::uint64_t removed = 0;
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  bool more = true;
+  auto job = [&](Handle& handle) {
+    detail::EntrySlice const slice = detail::read_slice(handle, filter, last);
+    std::uint64_t const gone = detail::remove_slice(handle, slice);
+    if (slice.seen == 0) detail::remove_lost_aliases(handle);
+    bodies->sweep(handle);
+    return std::tuple(slice.seen, gone, slice.last);
+  };
+  while (more) {
+    auto const [looked_at, gone, until] = co_await bodies->write(job);
+    more = looked_at != 0;
+    seen += looked_at;
+    removed += gone;
+    last = until;
+    if (more && progress) progress(seen, removed);
+  }
+  co_return removed;
+}
+
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress progress) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  std::uint64_t seen = 0;
+  std::uint64_t removed = 0;
+  detail::DamagedSlice slice;
+  auto look = [&](Handle& handle) { return detail::find_damaged(handle, *bodies, slice.last); };
+  auto drop = [&](Handle& handle) {
+    std::uint64_t const gone = detail::remove_damaged(handle, *bodies, slice.ids);
+    detail::remove_lost_aliases(handle);
+    bodies->sweep(handle);
+    return gone;
+  };
+  bool more = true;
+  while (more) {
+    slice = co_await bodies->read(look);
+    more = slice.seen != 0;
+    seen += slice.seen;
+    if (!slice.ids.empty()) {
+      Writing const writing(bodies->database().epochs());
+      removed += co_await bodies->write(drop);
+    }
+    if (more && progress) progress(seen, removed);
+  }
+  co_return removed;
+}
+
+asio::awaitable<std::map<std::string, HostUse>> SQLiteBackend::hosts() const {
+  std::map<std::string, HostUse> hosts;
+  Cursor<StoredEntry> all = entries();
+  bool more = true;
+  while (more) {
+    std::vector<StoredEntry> const batch = co_await all.next_batch();
+    more = !batch.empty();
+    for (StoredEntry const& entry : batch) hosts[std::string(entry.url().host())].add(entry);
+  }
+  co_return hosts;
+}
+
+}  // namespace v1
+}  // namespace beast_cache
