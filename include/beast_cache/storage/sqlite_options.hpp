@@ -137,7 +137,8 @@ class SQLiteOptions {
 
   /// Reads of single values run on the caller's thread: no hop, but the thread waits for the disk when a page
   /// is not in memory. For caches that fit in memory, and for programs that block anyway. A read that would
-  /// have to wait for another thread's goes to the reader as usual. Default: false.
+  /// have to wait for another thread's goes to the reader as usual. Reads that follow each other share a
+  /// transaction (`hold_time`), which the reader's thread ends if it is the cache's own. Default: false.
   SQLiteOptions& inline_reads(bool value) {
     inline_reads_ = value;
     return *this;
