@@ -96,6 +96,11 @@ class SharedStream : public std::enable_shared_from_this<SharedStream> {
   /// @return False when nobody reads it any more: then nobody will.
   asio::awaitable<bool> room();
 
+  /// Whether it has ended, in whichever way.
+  bool is_over() noexcept {
+    std::lock_guard const lock(mutex_);
+    return state_ != State::closed && state_ != State::open;
+  }
   /// What it ended by. Source and readers, after the end.
   std::exception_ptr const& failure() const noexcept { return failure_; }
 

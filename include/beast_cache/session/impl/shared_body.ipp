@@ -4,7 +4,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -188,7 +190,7 @@ class ArrivingReader final : public BodyReader {
 
  private:
   using Clock = SharedStream::Clock;
-  static constexpr std::chrono::seconds least_stall{1};
+  static constexpr std::chrono::seconds least_stall{1}, least_wait{60};
 
   std::size_t size_of_piece() const noexcept { return piece_ ? piece_->size() : 0; }
 
@@ -215,6 +217,7 @@ class ArrivingReader final : public BodyReader {
   asio::awaitable<void> go_on_alone() {
     co_await look_for_rest();
     if (!rest_) co_await ask_for_rest();
+    if (!rest_) co_await wait_for_rest();
     if (rest_) co_return;
     if (arrival_->failure()) std::rethrow_exception(arrival_->failure());
     throw Error(http_errc::truncated, arrival_->entry().url().str() + ": the request that it came by ended");
@@ -230,6 +233,20 @@ class ArrivingReader final : public BodyReader {
     bool const same = stored.status() == entry.status() && stored.request_time() == entry.request_time() &&
                       stored.response_time() == entry.response_time() && stored.body().size() >= position_;
     if (same) rest_ = stored.body().open(position_, stored.body().size() - position_);
+  }
+
+  /// The others go on: what they read will have been stored. Seldom waited for: looked for, not signalled.
+  asio::awaitable<void> wait_for_rest() {
+    auto const patience =
+        std::max<Clock::duration>(10 * core_->backend().options().collapse_wait(), least_wait);
+    Clock::time_point const until = deadline_.value_or(Clock::now() + patience);
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor);
+    while (!arrival_->is_over() && Clock::now() < until) {
+      timer.expires_after(std::chrono::milliseconds(5));
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    co_await look_for_rest();
   }
 
   asio::awaitable<void> ask_for_rest() {
