@@ -203,7 +203,8 @@ TEST_CASE("A timeout says in which phase it was") {
       Row("HTTP/1.1 100 Continue\r\n\r\n", Timeouts().between_bytes(short_time), Phase::receive),
       Row("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", Timeouts().between_bytes(short_time),
           Phase::receive),
-      Row("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", Timeouts().stall(short_time), Phase::receive),
+      // Counts for the first byte as well, which a busy machine may keep waiting.
+      Row("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", Timeouts().stall(2s), Phase::receive),
       Row("", Timeouts().stall(short_time), Phase::first_byte),
   };
   for (Row const& row : rows) {
@@ -219,7 +220,7 @@ TEST_CASE("A timeout says in which phase it was") {
 
 TEST_CASE("The whole budget says in which phase it ended") {
   ScriptedOrigin const origin(std::vector<Script>{{Step::receive(), Step::send("HTTP/1.1 200 OK\r\n")}});
-  Client client(ClientOptions().timeout(short_time));
+  Client client(ClientOptions().timeout(2s));
   Phase const phase = client.failure<TimeoutError>(origin.url()).phase();
   CHECK((phase == Phase::receive || phase == Phase::first_byte));
 }
