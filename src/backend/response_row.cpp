@@ -27,15 +27,32 @@ std::optional<TimePoint> to_time(std::optional<std::int64_t> milliseconds) noexc
   return to_time(*milliseconds);
 }
 
-std::optional<std::int64_t> column(sqlite::Statement const& statement, int index) {
-  if (statement.is_null(index)) return std::nullopt;
-  return statement.integer(index);
+std::optional<std::int64_t> column(sqlite::Row const& columns, int index) {
+  if (columns.is_null(index)) return std::nullopt;
+  return columns.integer(index);
 }
 void bind_optional(sqlite::Statement& statement, int index, std::optional<std::int64_t> value) {
   if (value)
     statement.bind(index, *value);
   else
     statement.bind_null(index);
+}
+
+// There has to be room.
+std::string_view append_view(std::string& memory, std::string_view text) {
+  std::size_t const at = memory.size();
+  memory.append(text);
+  return std::string_view(memory).substr(at);
+}
+
+// By the first letters of the lines.
+bool may_name_vary(std::string_view headers) noexcept {
+  while (!headers.empty()) {
+    if (headers.front() == 'V' || headers.front() == 'v') return true;
+    std::size_t const end = headers.find('\n');
+    headers.remove_prefix(end == std::string_view::npos ? headers.size() : end + 1);
+  }
+  return false;
 }
 
 void append_integer(std::string& text, std::int64_t value) {
@@ -94,56 +111,64 @@ ResponseRow::ResponseRow(StoredResponse const& response, std::string_view header
       override_(to_integer(response.expires_override())),
       fallback_(to_integer(response.expires_fallback())) {}
 
-ResponseRow::ResponseRow(sqlite::Statement const& statement)
-    : url_(statement.bytes(1)),
-      method_(statement.bytes(2)),
-      reason_(statement.bytes(4)),
-      headers_(statement.bytes(6)),
-      vary_headers_(statement.bytes(7)),
-      principal_(statement.bytes(8)),
-      body_checksum_(statement.bytes(16)),
-      parts_(statement.bytes(17)),
-      status_(statement.integer(3)),
-      version_(statement.integer(5)),
-      request_time_(statement.integer(9)),
-      response_time_(statement.integer(10)),
-      size_(statement.integer(15)),
-      created_at_(column(statement, 11)),
-      expires_at_(column(statement, 12)),
-      override_(column(statement, 13)),
-      fallback_(column(statement, 14)) {}
+ResponseRow::ResponseRow(sqlite::Row const& columns)
+    : url_(columns.bytes(1)),
+      method_(columns.bytes(2)),
+      reason_(columns.bytes(4)),
+      headers_(columns.bytes(6)),
+      vary_headers_(columns.bytes(7)),
+      principal_(columns.bytes(8)),
+      body_checksum_(columns.bytes(16)),
+      parts_(columns.bytes(17)),
+      status_(columns.integer(3)),
+      version_(columns.integer(5)),
+      request_time_(columns.integer(9)),
+      response_time_(columns.integer(10)),
+      size_(columns.integer(15)),
+      created_at_(column(columns, 11)),
+      expires_at_(column(columns, 12)),
+      override_(column(columns, 13)),
+      fallback_(column(columns, 14)) {}
+
+std::size_t ResponseRow::size_of_texts() const noexcept {
+  std::size_t size = 0;
+  for (std::string_view const text :
+       {url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_})
+    size += text.size();
+  return size;
+}
+
+ResponseRow ResponseRow::keep_in(std::string& memory) const {
+  memory.reserve(memory.size() + size_of_texts());
+  ResponseRow row(*this);
+  for (auto* text : {&row.url_, &row.method_, &row.reason_, &row.headers_, &row.vary_headers_,
+                     &row.principal_, &row.body_checksum_, &row.parts_})
+    *text = append_view(memory, *text);
+  return row;
+}
 
 ResponseRow ResponseRow::keep() const {
-  ResponseRow row(*this);
-  std::string_view* const texts[] = {&row.url_,          &row.method_,    &row.reason_,        &row.headers_,
-                                     &row.vary_headers_, &row.principal_, &row.body_checksum_, &row.parts_};
-  std::size_t size = 0;
-  for (auto const* text : texts) size += text->size();
-  row.own_ = std::shared_ptr<char[]>(new char[size + 1]);
-  char* to = row.own_.get();
-  for (auto* text : texts) {
-    char* const end = std::copy(text->begin(), text->end(), to);
-    *text = std::string_view(to, text->size());
-    to = end;
-  }
+  auto const memory = std::make_shared<std::string>();
+  ResponseRow row = keep_in(*memory);
+  row.own_ = memory;
   return row;
 }
 
 std::optional<bool> ResponseRow::matches(LookupQuery const& query, AtRest const& at_rest) const {
+  http::verb const method = http::string_to_verb(method_);
   std::optional<http::fields> headers;
   // All that a match looks at is which request fields the response names.
   if (at_rest.encrypts()) {
     headers = decode_fields(at_rest, headers_);
-  } else {
+  } else if (may_name_vary(headers_)) {
     headers = parse_headers_named(headers_, http::field::vary);
+  } else {
+    static http::fields const none;
+    return query.matches(none, none, method, principal_);
   }
-  std::optional<http::fields> vary = decode_fields(at_rest, vary_headers_);
+  std::optional<http::fields> const vary = decode_fields(at_rest, vary_headers_);
   if (!headers || !vary) return std::nullopt;
-  CacheInfo info;
-  info.set_method(http::string_to_verb(method_))
-      .set_principal(std::string(principal_))
-      .set_vary_headers(std::move(*vary));
-  return query.matches(*headers, info);
+  return query.matches(*headers, *vary, method, principal_);
 }
 
 void ResponseRow::bind(sqlite::Statement& statement) const {

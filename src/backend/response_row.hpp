@@ -52,7 +52,7 @@ class ResponseRow {
   // The row that `sql::heads` yields.
   static constexpr int id_column = 0, checksum_column = 18, body_id_column = 19, coding_column = 20,
                        body_column = 21;
-  explicit ResponseRow(sqlite::Statement const& statement);
+  explicit ResponseRow(sqlite::Row const& columns);
 
   // Header fields as they are stored. Throws Error(bad_value) for what can't be.
   static std::string encode_fields(AtRest const& at_rest, http::fields const& fields);
@@ -60,6 +60,9 @@ class ResponseRow {
 
   // Makes one that outlives what this one views.
   ResponseRow keep() const;
+  // The same; its texts go into `memory`, behind what is there. Views into that stay valid if there is room.
+  ResponseRow keep_in(std::string& memory) const;
+  std::size_t size_of_texts() const noexcept;
 
   // Whether it answers a query, without decoding more than that takes; nothing when it can't be decoded.
   std::optional<bool> matches(LookupQuery const& query, AtRest const& at_rest) const;
@@ -81,7 +84,7 @@ class ResponseRow {
   std::optional<CachedHead> decode(Url const& url, AtRest const& at_rest) const;
 
  private:
-  std::shared_ptr<char[]> own_;
+  std::shared_ptr<std::string> own_;
   std::string_view url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_;
   std::int64_t status_ = 0, version_ = 0, request_time_ = 0, response_time_ = 0, size_ = 0;
   std::optional<std::int64_t> created_at_, expires_at_, override_, fallback_;

@@ -168,15 +168,25 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
     co_return found;
   }
   std::shared_ptr<Observer> const observer = options().observer();
+  // What one thread allocates and another frees costs both of them much.
+  std::string memory;
+  memory.reserve(impl->usual_row_size());
   auto job = [&](Handle& handle) {
     glance.look(handle);
-    return detail::find_response(handle, query, *bodies);
+    return detail::find_response(handle, query, *bodies, memory);
   };
   Found found = co_await bodies->read(job);
   impl->memory().looked(glance, epochs);
+  impl->note_row_size(memory.size());
+  std::optional<StoredResponse> response;
+  if (found.selected) response = std::move(*found.selected).decode(query, *bodies);
+  if (found.selected && !response && !found.selected->is_judged()) {
+    auto judging = [&](Handle& handle) { return detail::find_judged(handle, query, *bodies); };
+    found = co_await bodies->read(judging);
+    if (found.selected) response = std::move(*found.selected).decode(query, *bodies);
+  }
   if (found.selected) {
     std::int64_t const row = found.selected->id();
-    std::optional<StoredResponse> response = std::move(*found.selected).decode(query, bodies->at_rest());
     if (response) {
       if (found.is_alone()) impl->memory().remember(glance, query, row, *response);
       found.lookup.select(std::move(*response));

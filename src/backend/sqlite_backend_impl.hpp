@@ -1,6 +1,8 @@
 #pragma once
 // What the copies of an SQLiteBackend share.
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/error.hpp>
 #include <memory>
 #include <mutex>
@@ -75,6 +77,14 @@ class SQLiteBackend::Impl {
   detail::RecentUses& recent() noexcept { return recent_; }
   MemoryTier& memory() noexcept { return memory_; }
 
+  // Of the rows that were found lately: how much room the next one is given.
+  std::size_t usual_row_size() const noexcept { return row_size_.load(std::memory_order_relaxed); }
+  void note_row_size(std::size_t size) noexcept {
+    if (size == 0) return;
+    std::size_t const usual = usual_row_size();
+    row_size_.store(std::max(size, usual - (usual - std::min(size, usual)) / 8), std::memory_order_relaxed);
+  }
+
   std::size_t max_value_size() const noexcept { return storage_.max_value_size(); }
 
   // A hit.
@@ -113,6 +123,7 @@ class SQLiteBackend::Impl {
   AtRest const at_rest_;
   detail::Seal const seal_;
   MemoryTier memory_;
+  std::atomic<std::size_t> row_size_{2048};
   std::mutex mutex_;
   std::shared_ptr<LargeBodies> bodies_;
   bool closed_ = false;

@@ -133,11 +133,15 @@ inline constexpr char foreign_tables[] =
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
   "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, parts, " \
-  "checksum, body_id, CASE WHEN size <= 32768 THEN coding END, CASE WHEN size <= 32768 THEN body END FROM " \
-  "responses "
-inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "WHERE key = ?1";
-inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "WHERE search_key = ?1";
-inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "WHERE id = ?1 AND key = ?2";
+  "checksum, body_id, CASE WHEN size <= 32768 THEN coding END, CASE WHEN size <= 32768 THEN body END FROM "
+inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE key = ?1";
+inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE search_key = ?1";
+inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE id = ?1 AND key = ?2";
+// For a sqlite::KeyFeed.
+inline constexpr char heads_fed[] =
+    BEAST_CACHE_HEAD_COLUMNS "beast_cache_feed(?1) AS fed LEFT JOIN responses ON responses.key = fed.key";
+inline constexpr char has_path_fed[] =
+    "SELECT EXISTS(SELECT 1 FROM responses WHERE path_key = fed.key) FROM beast_cache_feed(?1) AS fed";
 #undef BEAST_CACHE_HEAD_COLUMNS
 inline constexpr char search_rule[] =
     "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backend/body_buffers.hpp"
+#include "detail/body_buffers.hpp"
 #include "backend/digest.hpp"
 #include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
@@ -10,6 +10,7 @@
 #include "beast_cache/backend/impl/header_block.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
+#include "storage/sqlite/key_feed.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -141,6 +142,35 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
   return best;
 }
 
+// The row of a key, if it is the only one, answers the query, and has its body in it as it came. Counts them,
+// as far as two.
+std::optional<FoundRow> find_alone(sqlite::KeyFeed& heads, LookupQuery const& query, AtRest const& at_rest,
+                                   std::string& memory, std::size_t& rows) {
+  sqlite::Row const first = heads.first(query.key());
+  std::optional<FoundRow> found;
+  rows = first.is_null(ResponseRow::id_column) ? 0 : 1;
+  bool const is_ready = rows != 0 && first.is_null(ResponseRow::body_id_column) &&
+                        !first.is_null(ResponseRow::body_column) &&
+                        first.integer(ResponseRow::coding_column) == as_it_came;
+  if (is_ready) {
+    ResponseRow const row(first);
+    if (row.matches(query, at_rest) == true) {
+      std::string_view const body = first.bytes(ResponseRow::body_column);
+      std::string_view const checksum = first.bytes(ResponseRow::checksum_column);
+      memory.reserve(row.size_of_texts() + checksum.size() + body.size());
+      ResponseRow kept = row.keep_in(memory);
+      std::size_t const at = memory.size();
+      memory.append(checksum).append(body);
+      std::string_view const rest = std::string_view(memory).substr(at);
+      found.emplace(first.integer(ResponseRow::id_column), std::move(kept), rest.substr(checksum.size()),
+                    rest.substr(0, checksum.size()));
+    }
+  }
+  while (heads.next()) rows = 2;
+  if (rows != 1) found.reset();
+  return found;
+}
+
 // The newest row for a URL whose query differs only in what its No-Vary-Search makes count for nothing. Rows
 // that do not pass are found when their own URL is looked up.
 std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery const& query,
@@ -175,19 +205,43 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
   return best;
 }
 
+// Seldom is there any.
+bool may_have_equivalent(sqlite::Handle& handle, LookupQuery const& query) {
+  std::string const path = SearchKey::path_of(query.url());
+  return handle.feed(sql::has_path_fed).find(path).integer(0) != 0;
+}
+
 }  // namespace
 
-std::optional<StoredResponse> FoundRow::decode(LookupQuery const& query, AtRest const& at_rest) && {
+bool FoundRow::passes(LookupQuery const& query, Seal const& seal) const {
+  bool const is_other = !query.has_own_key() && row_.url() != query.url().str();
+  return !is_other && seal.judge(checksum_, seal.of_head(row_.sealed_text(query.key()))) == Verdict::good &&
+         seal.judge(row_.body_checksum(), seal.of_body(bytes_)) == Verdict::good;
+}
+
+std::optional<StoredResponse> FoundRow::decode(LookupQuery const& query, LargeBodies const& bodies) && {
+  if (!is_judged() && !passes(query, bodies.seal())) return std::nullopt;
   bool const is_same = row_.url() == query.url().str();
   std::optional<Url> const url = is_same ? query.url() : Url::parse(row_.url());
   std::optional<CachedHead> head;
-  if (url) head = row_.decode(*url, at_rest);
+  if (url) head = row_.decode(*url, bodies.at_rest());
   if (!head) return std::nullopt;
   if (query.has_own_key()) head->set_key(query.key());
-  return std::optional<StoredResponse>(std::in_place, std::move(*head), std::move(body_));
+  if (!body_) body_.emplace(std::make_shared<std::string const>(bytes_));
+  return std::optional<StoredResponse>(std::in_place, std::move(*head), std::move(*body_));
 }
 
-Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies) {
+Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
+                    std::string& memory) {
+  if (!handle.feeds()) return find_judged(handle, query, bodies);
+  Found found;
+  found.selected = find_alone(handle.feed(sql::heads_fed), query, bodies.at_rest(), memory, found.rows);
+  if (found.selected) return found;
+  bool const is_absent = found.rows == 0 && (query.has_own_key() || !may_have_equivalent(handle, query));
+  return is_absent ? found : find_judged(handle, query, bodies);
+}
+
+Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies) {
   Found found;
   for (;;) {
     found.lookup = Lookup();

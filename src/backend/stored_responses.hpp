@@ -22,15 +22,22 @@ class FoundRow {
  public:
   FoundRow(std::int64_t id, ResponseRow row, StoredBody body)
       : id_(id), row_(std::move(row)), body_(std::move(body)) {}
+  // One that nobody has judged yet. All of it lies elsewhere. @param checksum Of its head, as it is stored.
+  FoundRow(std::int64_t id, ResponseRow row, std::string_view body, std::string_view checksum)
+      : id_(id), row_(std::move(row)), bytes_(body), checksum_(checksum) {}
 
   std::int64_t id() const noexcept { return id_; }
-  // Nothing when it can't be.
-  std::optional<StoredResponse> decode(LookupQuery const& query, AtRest const& at_rest) &&;
+  bool is_judged() const noexcept { return body_.has_value(); }
+  // Nothing when it can't be, or if it was not judged and is not what was stored.
+  std::optional<StoredResponse> decode(LookupQuery const& query, LargeBodies const& bodies) &&;
 
  private:
+  bool passes(LookupQuery const& query, Seal const& seal) const;
+
   std::int64_t id_;
   ResponseRow row_;
-  StoredBody body_;
+  std::optional<StoredBody> body_;  // of one that was judged
+  std::string_view bytes_, checksum_;
 };
 
 // The outcome of a look-up, and the rows that did not pass.
@@ -48,8 +55,12 @@ class Found {
   std::vector<std::int64_t> damaged;   // of those, the ones to remove
 };
 
-// Reads only.
-Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies);
+// Reads only. A row that is alone under its key, with a small body, is left to be judged where it is decoded.
+// @param memory Where that one's texts and body go: the caller's, whose thread frees it.
+Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
+                    std::string& memory);
+// The same, all judged.
+Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies);
 
 void remove_row(sqlite::Handle& handle, std::int64_t id);
 

@@ -137,7 +137,7 @@ asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
   std::optional<std::string> ready = body->take_buffered();
   if (ready && ready->size() <= options_.max_body_size())
     co_return Response(static_cast<ResponseHead&&>(stream), std::move(*ready));
-  std::string text;
+  std::shared_ptr<std::string const> text;
   try {
     if (ready) check_body_limit(ready->size(), options_.max_body_size());
     text = co_await read_rest(*body, options_.max_body_size());

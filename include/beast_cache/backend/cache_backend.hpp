@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,11 @@ class LookupQuery {
 
   /// Whether a stored response answers it: same user, a method whose answer can be used, and the fields that
   /// Vary names as they were. Source: RFC 9111 sections 4 and 4.1.
-  bool matches(http::fields const& headers, CacheInfo const& info) const noexcept;
+  bool matches(http::fields const& headers, CacheInfo const& info) const noexcept {
+    return matches(headers, info.vary_headers(), info.method(), info.principal());
+  }
+  bool matches(http::fields const& headers, http::fields const& vary_headers, http::verb method,
+               std::string_view principal) const noexcept;
   /// Whether it could be the answer if the origin says so: same user and method, other request fields.
   /// Source: RFC 9111 section 4.3.1.
   bool may_validate(CacheInfo const& info) const noexcept {

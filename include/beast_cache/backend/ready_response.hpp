@@ -16,6 +16,18 @@
 namespace beast_cache {
 inline namespace v1 {
 
+/// Whether a response's body came in a coding that a client may have to take off.
+bool is_coded(StoredResponse const& stored);
+
+/// The answer of what is stored to a GET of its URL without credentials (`has_credentials`) whose fields are
+/// `policy::is_plain`, and match its Vary: with Age and Cache-Status, its body as it was received.
+/// @param stored Is used up, if there is an answer. @param rules By which its freshness is judged.
+/// @return Nothing where the rules have to be asked: it is not fresh, not a whole answer to everyone's GET,
+/// or
+///   not in memory.
+std::optional<CachedResponse> answer_plain(StoredResponse& stored, policy::Options const& rules,
+                                           TimePoint now);
+
 /// A stored response in memory together with its answer to plain requests, which is made once for each second
 /// of its age: those that get it share head and body.
 ///
@@ -28,18 +40,13 @@ class ReadyResponse {
   ReadyResponse& operator=(ReadyResponse const&) = delete;
 
   StoredResponse const& stored() const noexcept { return stored_; }
-  /// Whether its body came in a coding that a client may have to take off.
   bool is_coded() const noexcept { return is_coded_; }
 
-  /// The answer to a GET of its URL without credentials (`has_credentials`) whose fields are
-  /// `policy::is_plain`: with Age and Cache-Status, its body as it was received.
-  /// @return Nothing where the rules have to be asked: it is not fresh, Vary does not match, or what is
-  /// stored is not a whole answer to everyone's GET.
+  /// As `answer_plain`, for requests that its Vary need not match.
   std::optional<CachedResponse> answer(Request const& plain, TimePoint now) const;
 
  private:
   bool matches(Request const& plain) const;
-  void make_answer(policy::PlainReuse::Times times) const;
 
   StoredResponse const stored_;
   bool const is_coded_;

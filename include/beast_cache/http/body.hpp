@@ -157,8 +157,8 @@ inline void check_body_limit(std::uint64_t size, std::uint64_t limit) {
     throw Error(http_errc::body_limit, "body of more than " + std::to_string(limit) + " bytes");
 }
 
-/// `read_all` for a reader that the caller keeps.
-asio::awaitable<std::string> read_rest(BodyReader& reader, std::uint64_t limit);
+/// `read_all` for a reader that the caller keeps. The memory of a large body is used again when it goes.
+asio::awaitable<std::shared_ptr<std::string>> read_rest(BodyReader& reader, std::uint64_t limit);
 
 }  // namespace detail
 

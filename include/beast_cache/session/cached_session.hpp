@@ -4,6 +4,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <concepts>
 #include <memory>
 #include <optional>
@@ -26,6 +27,8 @@ namespace detail {
 
 class ContextGate;
 
+class EarlyLookup;
+
 /// What the requests of a `CachedSession` share. It outlives the session while a request is under way.
 class CachedCore : public std::enable_shared_from_this<CachedCore> {
  public:
@@ -44,15 +47,14 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
         backend_(other.backend_),
         revalidations_(other.revalidations_),
         limits_(other.limits_ | limits),
-        is_plain_(other.is_plain_ && limits_.is_none()) {}
+        has_plain_keys_(other.has_plain_keys_) {}
 
   asio::any_io_executor get_executor() const noexcept { return executor_; }
   CacheBackend& backend() const noexcept { return *backend_; }
   HttpClient& client() const noexcept { return *client_; }
   Url resolve(std::string_view text) const { return client_->resolve(text); }
 
-  /// The answer to a request, where it is in memory and nothing is to be asked: neither who makes it nor
-  /// what the user's functions say.
+  /// The answer to a plain request, where it is in memory.
   std::optional<CachedResponse> glance(Request& request, CacheDirectives const& directives);
   /// Answers a request, redirects followed. The core has to live until the operation is done.
   asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
@@ -69,6 +71,15 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   class Revalidations;
   class Revalidation;
   static bool has_plain_keys(CacheOptions const& options) noexcept;
+  /// Whether nothing is to be asked but what is stored under a request's URL: neither who makes it nor what
+  /// the user's functions say. Prepares it.
+  bool prepare_plain(Request& request, CacheDirectives const& directives) const;
+  /// Whether a stored response is given to such a request as it is.
+  bool gives_as_is(unsigned status, bool is_coded, Request const& request) const;
+  std::optional<CachedResponse> answer_early(EarlyLookup& early, Request const& request) const;
+  /// Tells of an answer to such a request.
+  void give(CachedResponse& answer, Request const& request,
+            std::chrono::steady_clock::time_point begin) const;
   static asio::awaitable<void> revalidate(std::shared_ptr<CachedCore> self, Request request,
                                           CacheDirectives directives, std::shared_ptr<Revalidation> counted);
 
@@ -77,9 +88,8 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   std::shared_ptr<HttpClient> client_;
   std::shared_ptr<CacheBackend> backend_;
   std::shared_ptr<Revalidations> revalidations_;
-  Limits limits_;  // of each request
-  bool is_plain_;  // whether `glance` can tell: nothing is said of the cache but what there is to it by
-                   // default
+  Limits limits_;        // of each request
+  bool has_plain_keys_;  // nothing is said of the cache but what there is to it by default
 };
 
 }  // namespace detail

@@ -1,6 +1,7 @@
 #include "storage/sqlite/key_feed.hpp"
 
 #include <new>
+#include <utility>
 
 namespace beast_cache {
 inline namespace v1 {
@@ -52,11 +53,14 @@ int close(sqlite3_vtab_cursor* cursor) {
 int filter(sqlite3_vtab_cursor* cursor, int, char const*, int, sqlite3_value** values) {
   auto* const self = static_cast<Cursor*>(cursor);
   self->feed = static_cast<KeyFeed*>(sqlite3_value_pointer(values[0], pointer_type));
-  return self->feed ? SQLITE_OK : SQLITE_MISUSE;
+  if (!self->feed) return SQLITE_MISUSE;
+  self->feed->asked();
+  return SQLITE_OK;
 }
 
 // There is always one more key.
-int next(sqlite3_vtab_cursor*) {
+int next(sqlite3_vtab_cursor* cursor) {
+  static_cast<Cursor*>(cursor)->feed->asked();
   return SQLITE_OK;
 }
 int at_end(sqlite3_vtab_cursor*) {
@@ -65,8 +69,9 @@ int at_end(sqlite3_vtab_cursor*) {
 
 int column(sqlite3_vtab_cursor* cursor, sqlite3_context* context, int index) {
   if (index != key_column) return SQLITE_OK;
-  std::string_view const key = static_cast<Cursor*>(cursor)->feed->key();
-  sqlite3_result_text64(context, key.data() ? key.data() : "", key.size(), SQLITE_STATIC, SQLITE_UTF8);
+  std::optional<std::string_view> const key = static_cast<Cursor*>(cursor)->feed->key();
+  if (key)
+    sqlite3_result_text64(context, key->data() ? key->data() : "", key->size(), SQLITE_STATIC, SQLITE_UTF8);
   return SQLITE_OK;
 }
 
@@ -114,9 +119,29 @@ KeyFeed::~KeyFeed() {
 
 Row KeyFeed::find(std::string_view key) {
   key_ = key;
+  step();
+  return Row(handle_, statement_);
+}
+
+Row KeyFeed::first(std::string_view key) {
+  // What is left of the key before would be compared with that, which may be gone.
+  if (!std::exchange(all_seen_, false)) end();
+  return find(key);
+}
+
+// A key that is NULL has no rows: it stands behind those of the last one until the next one is known.
+bool KeyFeed::next() {
+  key_.reset();
+  step();
+  all_seen_ = asked_;
+  return !all_seen_;
+}
+
+void KeyFeed::step() {
   running_ = true;
+  asked_ = false;
   int const result = sqlite3_step(statement_);
-  if (result == SQLITE_ROW) return Row(handle_, statement_);
+  if (result == SQLITE_ROW) return;
   end();
   raise(handle_.raw(), result, handle_.file(), sql_.c_str());
 }

@@ -12,6 +12,7 @@
 
 #include <sqlite3.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,21 +30,32 @@ class KeyFeed {
   KeyFeed& operator=(KeyFeed const&) = delete;
   ~KeyFeed();
 
-  // The row of the key, whose columns are NULL if there is none. Lasts until the next call.
+  // The row of the key, whose columns are NULL if there is none. Lasts until the next call. For statements
+  // that give one row for each key.
   Row find(std::string_view key);
+  // The same for other statements: the first row, and whether there is one more, which is in the same place
+  // then. The key has to live until there is none, or the feed is used again.
+  Row first(std::string_view key);
+  bool next();
   void end() noexcept;
 
   // Makes the virtual table known to a connection.
   static int enable(sqlite3* db) noexcept;
 
-  std::string_view key() const noexcept { return key_; }
+  // SQLite wants the next key; null if there is none yet.
+  void asked() noexcept { asked_ = true; }
+  std::optional<std::string_view> key() const noexcept { return key_; }
 
  private:
+  void step();
+
   Handle& handle_;
   std::string const sql_;
   sqlite3_stmt* statement_ = nullptr;
-  std::string_view key_;
+  std::optional<std::string_view> key_;
+  bool asked_ = false;  // since the last step began
   bool running_ = false;
+  bool all_seen_ = false;  // of the last key's rows
 };
 
 }  // namespace sqlite

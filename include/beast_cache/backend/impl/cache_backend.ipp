@@ -63,11 +63,10 @@ inline CachedResponse whole(StoredResponse response) {
 
 }  // namespace detail
 
-bool LookupQuery::matches(http::fields const& headers, CacheInfo const& info) const noexcept {
-  bool const method_serves =
-      info.method() == method_ || (method_ == http::verb::head && info.method() == http::verb::get);
-  return method_serves && info.principal() == principal_ &&
-         policy::vary_matches(headers, info.vary_headers(), *headers_);
+bool LookupQuery::matches(http::fields const& headers, http::fields const& vary_headers, http::verb method,
+                          std::string_view principal) const noexcept {
+  bool const method_serves = method == method_ || (method_ == http::verb::head && method == http::verb::get);
+  return method_serves && principal == principal_ && policy::vary_matches(headers, vary_headers, *headers_);
 }
 
 CacheBackend::CacheBackend(CacheOptions options)

@@ -20,13 +20,23 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
+/// A look-up that was made before its exchange began.
+class EarlyLookup {
+ public:
+  explicit EarlyLookup(std::uint64_t l) : landed(l) {}
+  Lookup found;
+  std::uint64_t const landed;  // how many flights had landed before
+};
+
 /// What is stored for a request, what the rules make of it, and who else is asking for it.
 class CachedLookup : protected ExchangeRules {
  public:
   /// @param follows Whether the caller follows the redirect that this may turn out to be.
+  /// @param early What was found already.
   CachedLookup(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
-               bool follows)
+               bool follows, std::optional<EarlyLookup> early = std::nullopt)
       : ExchangeRules(std::move(core), std::move(request), directives, follows),
+        early_(std::move(early)),
         decision_(policy::evaluate(view(), nullptr, rules(), now_)) {
     bool const looks = limits().looks();
     if (!has_key() || (!looks && !limits().stores()) || (expire_after() && !expire_after()->stores())) {
@@ -44,7 +54,7 @@ class CachedLookup : protected ExchangeRules {
     bool const allowed = is_query() || options().allows(request_.method());
     if (!limits().looks() || !allowed || !searches(at_first.reason()))
       co_return policy::CacheStatus(at_first);
-    std::uint64_t const landed = core_->backend().flights().landed();
+    std::uint64_t const landed = early_ ? early_->landed : core_->backend().flights().landed();
     co_await look_up();
     policy::CacheStatus const alone(decision_);
     bool const waited = collapses();
@@ -57,14 +67,19 @@ class CachedLookup : protected ExchangeRules {
   }
 
   asio::awaitable<void> look_up() {
-    LookupQuery query(asked(), principal(), own_key());
     Lookup found;
-    // (Each coroutine between a request and what is stored costs as much as the rules do.)
-    try {
-      found = co_await core_->backend().lookup(std::move(query));
-    } catch (...) {
-      core_guard("lookup").handle();
-      co_return;
+    if (early_) {
+      found = std::move(early_->found);
+      early_.reset();
+    } else {
+      LookupQuery query(asked(), principal(), own_key());
+      // (Each coroutine between a request and what is stored costs as much as the rules do.)
+      try {
+        found = co_await core_->backend().lookup(std::move(query));
+      } catch (...) {
+        core_guard("lookup").handle();
+        co_return;
+      }
     }
     bool usable = found.selected() && allows_status(found.selected()->status());
     if (usable && options().has_filter()) usable = co_await passes_filter(*found.selected());
@@ -80,6 +95,7 @@ class CachedLookup : protected ExchangeRules {
     }
   }
 
+  std::optional<EarlyLookup> early_;
   std::optional<StoredResponse> stored_;
   std::vector<CachedHead> candidates_;
   std::optional<policy::StoredView> selected_;

@@ -35,7 +35,7 @@ CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClien
       client_(std::move(client)),
       backend_(std::move(backend)),
       revalidations_(std::make_shared<Revalidations>()),
-      is_plain_(backend_ && backend_->options().memory_bytes() != 0 && has_plain_keys(backend_->options())) {
+      has_plain_keys_(backend_ && has_plain_keys(backend_->options())) {
   if (!client_ || !backend_) throw std::invalid_argument("CachedSession: needs a client and a backend");
 }
 
@@ -44,32 +44,61 @@ bool CachedCore::has_plain_keys(CacheOptions const& options) noexcept {
          options.match_headers().empty() && options.allows(http::verb::get);
 }
 
-std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectives const& directives) {
-  bool const is_plain = is_plain_ && request.method() == http::verb::get && request.body().empty() &&
-                        request.url().user_info().empty() && directives.limits().is_none() &&
-                        !directives.expire_after();
-  if (!is_plain) return std::nullopt;
-  auto const begin = Deadline::Clock::now();
+bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directives) const {
+  bool const is_plain = has_plain_keys_ && limits_.is_none() && request.method() == http::verb::get &&
+                        request.body().empty() && request.url().user_info().empty() &&
+                        directives.limits().is_none() && !directives.expire_after();
+  if (!is_plain) return false;
   client_->prepare(request);
   http::fields const& headers = std::as_const(request).headers();
-  if (has_credentials(headers) || !policy::is_plain(headers)) return std::nullopt;
-  CacheOptions const& options = backend_->options();
-  TimePoint const now = options.clock()->now();
-  std::shared_ptr<ReadyResponse const> const ready = backend_->glance(request, now);
-  if (!ready || (ready->is_coded() && request.decompression())) return std::nullopt;
-  std::optional<CachedResponse> answer = ready->answer(request, now);
-  if (!answer || is_redirect(answer->status()) || !options.allows(answer->status())) return std::nullopt;
-  check_body_limit(answer->body().size(), client_->max_body_size());
-  if (options.observer()) {
+  return !has_credentials(headers) && policy::is_plain(headers);
+}
+
+bool CachedCore::gives_as_is(unsigned status, bool is_coded, Request const& request) const {
+  return !(is_coded && request.decompression()) && !is_redirect(status) && backend_->options().allows(status);
+}
+
+void CachedCore::give(CachedResponse& answer, Request const& request,
+                      Deadline::Clock::time_point begin) const {
+  auto const& observer = backend_->options().observer();
+  if (observer) {
     try {
-      options.observer()->on_saved(request.url().str(), answer->body().size(),
-                                   answer->response_time() - answer->request_time());
+      observer->on_saved(request.url().str(), answer.body().size(),
+                         answer.response_time() - answer.request_time());
     } catch (...) {  // an observer can't fail a request
     }
-    tell(*options.observer(), request.url().str(), answer->cache_status());
+    tell(*observer, request.url().str(), answer.cache_status());
   }
-  answer->set_elapsed(Deadline::Clock::now() - begin);
+  answer.set_elapsed(Deadline::Clock::now() - begin);
+}
+
+std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectives const& directives) {
+  auto const begin = Deadline::Clock::now();
+  if (backend_->options().memory_bytes() == 0 || !prepare_plain(request, directives)) return std::nullopt;
+  TimePoint const now = backend_->options().clock()->now();
+  std::shared_ptr<ReadyResponse const> const ready = backend_->glance(request, now);
+  if (!ready || !gives_as_is(ready->stored().status(), ready->is_coded(), request)) return std::nullopt;
+  std::optional<CachedResponse> answer = ready->answer(request, now);
+  if (!answer) return std::nullopt;
+  check_body_limit(answer->body().size(), client_->max_body_size());
+  give(*answer, request, begin);
   return answer;
+}
+
+std::optional<CachedResponse> CachedCore::answer_early(EarlyLookup& early, Request const& request) const {
+  std::optional<StoredResponse>& stored = early.found.selected();
+  CacheOptions const& options = backend_->options();
+  if (!stored || !gives_as_is(stored->status(), is_coded(*stored), request)) return std::nullopt;
+  std::optional<CachedResponse> answer = answer_plain(*stored, options.rules(), options.clock()->now());
+  // What was found may have been stored for another query (No-Vary-Search).
+  if (answer) answer->set_url(request.url());
+  return answer;
+}
+
+static CachedStream as_stream(CachedResponse answer) {
+  auto body = std::make_unique<StringReader>(answer.shared_body());
+  StreamedResponse head(static_cast<ResponseHead&&>(answer), std::move(body));
+  return CachedStream(std::move(head), static_cast<CacheInfo&&>(answer));
 }
 
 asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives directives) {
@@ -84,6 +113,23 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   if (!limits.asks()) request.headers().insert(http::field::cache_control, "only-if-cached");
   request.set_redirects(0);  // each hop has rules of its own, so the client is asked for single hops
 
+  // Most requests are plain, and what is stored is the answer.
+  std::optional<EarlyLookup> early;
+  if (prepare_plain(request, directives)) {
+    early.emplace(backend_->flights().landed());
+    LookupQuery query(request, std::string());
+    try {
+      early->found = co_await backend_->lookup(std::move(query));
+    } catch (...) {
+      CacheGuard(backend_->options(), "lookup", request.url()).handle();
+    }
+    std::optional<CachedResponse> answer = answer_early(*early, request);
+    if (answer) {
+      give(*answer, request, begin);
+      co_return as_stream(std::move(*answer));
+    }
+  }
+
   std::vector<ResponseHead> history;
   bool asked_origin = false;
   for (;;) {
@@ -94,7 +140,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
     if (!user_info.empty() && request.headers().count(http::field::authorization) == 0)
       request.headers().set(http::field::authorization, basic_credentials(user_info));
     deadline.limit(request);
-    CachedExchange exchange(self, request, directives, limit > 0);
+    CachedExchange exchange(self, request, directives, limit > 0, std::exchange(early, std::nullopt));
     CachedStream response = co_await exchange.run();
     asked_origin = asked_origin || !response.from_cache();
 
@@ -124,8 +170,7 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
     text = stored->text();
     check_body_limit(text->size(), client_->max_body_size());
   } else {
-    std::string read = co_await read_rest(*body, client_->max_body_size());
-    text = std::make_shared<std::string const>(std::move(read));
+    text = co_await read_rest(*body, client_->max_body_size());
   }
   // Only now is it known whether the response was stored.
   if (auto const* const tee = dynamic_cast<TeeReader const*>(body.get())) tee->report(stream);

@@ -42,6 +42,7 @@ class CacheGuard {
   }
 
  private:
+  friend class CachedCore;
   friend class CachedLookup;
   template <class T>
   static asio::awaitable<std::optional<T>> get_guarded(CacheGuard self, asio::awaitable<T> operation) {

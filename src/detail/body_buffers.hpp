@@ -14,12 +14,14 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-// Buffers that were used. The lane takes them and the caller's thread gives them back: the allocator returns
-// memory of this size to the operating system each time, and to touch it anew takes longer than to fill it.
+// Buffers that were used, also by another thread: the allocator returns memory of this size to the operating
+// system each time, and to touch it anew takes longer than to fill it.
 class BodyBuffers {
  public:
+  // A string of that size; what is in it is left over. A small one is nothing to keep.
   // Throws std::bad_alloc or std::length_error.
   std::shared_ptr<std::string> take(std::size_t size) {
+    if (size <= least) return std::make_shared<std::string>(size, '\0');
     std::unique_ptr<std::string> buffer = find(size);
     if (!buffer) buffer = std::make_unique<std::string>();
     buffer->resize(size);
@@ -31,7 +33,8 @@ class BodyBuffers {
   }
 
  private:
-  // In bytes, of those that are kept.
+  // In bytes, of one and of those that are kept.
+  static constexpr std::size_t least = 32u << 10;
   static constexpr std::size_t most = 4u << 20;
   static constexpr std::size_t most_buffers = 64;
 
