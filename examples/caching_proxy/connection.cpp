@@ -1,8 +1,11 @@
 #include "connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <beast_cache/clock.hpp>
 #include <beast_cache/http/date.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -69,7 +72,10 @@ class Connection::Upload final : public BodyReader {
 };
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Site> site)
-    : stream_(std::move(socket)), buffer_(max_buffer), site_(std::move(site)) {
+    : stream_(std::move(socket)),
+      buffer_(max_buffer),
+      site_(std::move(site)),
+      watchdog_(stream_.get_executor()) {
   error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
   stream_.socket().non_blocking(true, ignored);
@@ -82,9 +88,22 @@ void Connection::drain() {
 }
 
 asio::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
+  asio::co_spawn(self->stream_.get_executor(), watch(self), asio::detached);
+  std::shared_ptr<Connection> const ending(self.get(), [](Connection* connection) { connection->end(); });
   bool goes_on = true;
   while (goes_on) goes_on = co_await self->serve_one();
   if (self->lingers_) co_await self->linger();
+}
+
+asio::awaitable<void> Connection::watch(std::shared_ptr<Connection> self) {
+  error_code ec;
+  while (self->stream_.socket().is_open()) {
+    // No time that is set meanwhile comes before that, but for the last one.
+    self->watchdog_.expires_at(
+        std::min({self->read_until_, self->write_until_, Clock::now() + stall_timeout}));
+    co_await self->watchdog_.async_wait(token(ec));
+    if (Clock::now() >= std::min(self->read_until_, self->write_until_)) self->stream_.close();
+  }
 }
 
 asio::awaitable<bool> Connection::serve_one() {
@@ -148,9 +167,9 @@ asio::awaitable<error_code> Connection::read_head() {
   waits_ = true;
   error_code ec;
   if (site_->draining && buffer_.size() == 0) co_return error_code(asio::error::operation_aborted);
-  stream_.expires_after(idle_timeout);
+  read_until_ = Clock::now() + idle_timeout;
   co_await http::async_read_header(stream_, buffer_, *parser_, token(ec));
-  stream_.expires_never();
+  read_until_ = Clock::time_point::max();
   waits_ = false;
   co_return ec;
 }
@@ -165,9 +184,9 @@ asio::awaitable<std::size_t> Connection::read_body(asio::mutable_buffer buffer) 
     body.size = buffer.size();
     body.more = true;
     error_code ec;
-    stream_.expires_after(stall_timeout);
+    read_until_ = Clock::now() + stall_timeout;
     co_await http::async_read_some(stream_, buffer_, *parser_, token(ec));
-    stream_.expires_never();
+    read_until_ = Clock::time_point::max();
     if (ec == http::error::need_buffer) ec = {};
     if (ec) {
       upload_error_ = ec;
@@ -292,9 +311,9 @@ asio::awaitable<bool> Connection::write(std::string_view first, std::string_view
   std::array<asio::const_buffer, 4> const buffers = {asio::buffer(before), asio::buffer(first),
                                                      asio::buffer(second), asio::buffer(third)};
   error_code ec;
-  stream_.expires_after(stall_timeout);
+  write_until_ = Clock::now() + stall_timeout;
   co_await asio::async_write(stream_, buffers, token(ec));
-  stream_.expires_never();
+  write_until_ = Clock::time_point::max();
   if (ec) keep_alive_ = false;
   co_return !ec;
 }
@@ -313,9 +332,16 @@ void Connection::write_interim(std::string_view text) {
 asio::awaitable<void> Connection::linger() {
   error_code ec;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ec);
-  stream_.expires_after(linger_timeout);
+  read_until_ = Clock::now() + linger_timeout;
+  watchdog_.cancel();
   std::string sink(16 * 1024, '\0');
   while (!ec) co_await stream_.async_read_some(asio::buffer(sink), token(ec));
+}
+
+void Connection::end() noexcept {
+  error_code ignored;
+  stream_.socket().close(ignored);
+  watchdog_.cancel(ignored);
 }
 
 void Connection::reset() {

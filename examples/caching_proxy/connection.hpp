@@ -4,10 +4,12 @@
 #include <atomic>
 #include <beast_cache/session/cached_session.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +25,7 @@ struct Site {
 
 /// Reads requests one after another, has the session answer each, and passes the answer on.
 ///
-/// All of it runs on the socket's executor, which has to be a strand.
+/// All of it runs on the socket's executor, on one thread at a time.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<Site> site);
@@ -42,9 +44,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// How the client finds the end of an answer's body.
   enum class Framing { none, length, chunked, until_close };
 
+  using Clock = std::chrono::steady_clock;
+  /// Closes the connection when a time is up. One timer for all that is waited for: to set one for each read
+  /// and each write, and to cancel it, takes longer than to look at the clock.
+  static awaitable<void> watch(std::shared_ptr<Connection> self);
   awaitable<bool> serve_one();
   awaitable<error_code> read_head();
-  std::optional<beast_cache::Request> translate(std::string& fault);
   awaitable<std::size_t> read_body(boost::asio::mutable_buffer buffer);
 
   awaitable<bool> pass_on(beast_cache::StreamedResponse response);
@@ -56,11 +61,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
                       std::optional<std::uint64_t> length);
   awaitable<void> linger();
   void reset();
+  void end() noexcept;
 
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Site> site_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::buffer_body>> parser_;
+  boost::asio::steady_timer watchdog_;
+  Clock::time_point read_until_ = Clock::time_point::max();
+  Clock::time_point write_until_ = Clock::time_point::max();
   unsigned turn_ = 0;  // counts the stretches in which an interim response may be written
   bool waits_ = false;
   bool keep_alive_ = false;

@@ -27,11 +27,12 @@ using tcp = asio::ip::tcp;
 namespace {
 
 constexpr std::string_view usage =
-    R"(usage: caching_proxy --listen ADDRESS:PORT --origin URL --cache FILE [--private] [--threads N] [--timeout MS]
+    R"(usage: caching_proxy --listen ADDRESS:PORT --origin URL --cache FILE [--private] [--memory MIB] [--threads N] [--timeout MS]
   --listen   port 0 takes a free one; the address that it became is printed
   --origin   where the answers come from
   --cache    the SQLite file; `.sqlite` is appended to a name without an extension
   --private  a cache for one user; otherwise it is a shared one (RFC 9111 section 1)
+  --memory   how much of what is asked for often is kept in memory, too, in MiB; default 64
   --threads  how many threads serve the clients; default 1
   --timeout  how long the origin may keep a client waiting at one time, in milliseconds; default 30000
 SIGTERM and SIGINT: what is under way is answered, then the program ends with 0. A second one ends it at once.
@@ -51,6 +52,7 @@ struct Arguments {
   std::string origin;
   std::string cache;
   bool is_private = false;
+  std::uint64_t memory = 64;
   unsigned threads = 1;
   unsigned timeout = 30'000;
 };
@@ -89,6 +91,8 @@ Arguments parse(int argc, char** argv) {
       arguments.origin = value;
     } else if (name == "--cache") {
       arguments.cache = value;
+    } else if (name == "--memory") {
+      arguments.memory = parse_number<std::uint32_t>(value, name);
     } else if (name == "--threads") {
       arguments.threads = std::max(1u, parse_number<unsigned>(value, name));
     } else if (name == "--timeout") {
@@ -125,7 +129,7 @@ CachedSession open_session(asio::any_io_executor executor, Arguments const& argu
   policy::Options rules;
   rules.mode(arguments.is_private ? policy::CacheMode::private_cache : policy::CacheMode::shared_cache);
   CacheOptions options;
-  options.rules(rules).observer(std::make_shared<Log>());
+  options.rules(rules).memory(arguments.memory << 20).observer(std::make_shared<Log>());
   return CachedSession(executor, std::make_shared<ClientSession>(executor, client),
                        SQLiteBackend(arguments.cache, options));
 }
@@ -133,8 +137,10 @@ CachedSession open_session(asio::any_io_executor executor, Arguments const& argu
 /// Accepts connections until it is told to end. All of it runs on one strand.
 class Listener {
  public:
-  Listener(asio::io_context& io, tcp::endpoint const& endpoint, std::shared_ptr<Site> site)
+  /// @param threads How many run the context.
+  Listener(asio::io_context& io, unsigned threads, tcp::endpoint const& endpoint, std::shared_ptr<Site> site)
       : io_(io),
+        threads_(threads),
         strand_(asio::make_strand(io)),
         acceptor_(listen(strand_, endpoint)),
         timer_(strand_),
@@ -166,8 +172,8 @@ class Listener {
   asio::awaitable<void> accept() {
     for (;;) {
       error_code ec;
-      // A strand for each connection: several threads may run the context.
-      asio::any_io_executor const executor = asio::make_strand(io_);
+      asio::any_io_executor executor = io_.get_executor();
+      if (threads_ != 1) executor = asio::make_strand(io_);
       tcp::socket socket =
           co_await acceptor_.async_accept(executor, asio::redirect_error(asio::use_awaitable, ec));
       if (!acceptor_.is_open()) co_return;
@@ -198,6 +204,7 @@ class Listener {
   }
 
   asio::io_context& io_;
+  unsigned threads_;
   asio::any_io_executor strand_;
   tcp::acceptor acceptor_;
   asio::steady_timer timer_;
@@ -234,7 +241,7 @@ int main(int argc, char** argv) {
     asio::io_context io(static_cast<int>(arguments.threads));
     auto const site =
         std::make_shared<Site>(open_session(io.get_executor(), arguments), Url(arguments.origin));
-    Listener listener(io, arguments.endpoint(), site);
+    Listener listener(io, arguments.threads, arguments.endpoint(), site);
     listener.start();
     std::cout << listener.url() << std::endl;
     run_on(io, arguments.threads);

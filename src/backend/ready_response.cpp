@@ -42,6 +42,7 @@ std::optional<CachedResponse> answer_plain(StoredResponse& stored, policy::Optio
 ReadyResponse::ReadyResponse(StoredResponse stored, policy::Options const& rules)
     : stored_(std::move(stored)),
       is_coded_(beast_cache::is_coded(stored_)),
+      varies_(stored_.headers().count(http::field::vary) != 0),
       reuse_(reuse_of(stored_, rules)) {}
 
 std::optional<CachedResponse> ReadyResponse::answer(Request const& plain, TimePoint now) const {
@@ -58,6 +59,7 @@ std::optional<CachedResponse> ReadyResponse::answer(Request const& plain, TimePo
 }
 
 bool ReadyResponse::matches(Request const& plain) const {
+  if (!varies_) return true;
   // Most requests have what their client adds to each of them.
   if (plain.shared_headers().is_shared() && plain.shared_headers().shares_with(matched_)) return true;
   bool const matches = policy::vary_matches(stored_.headers(), stored_.vary_headers(), plain.headers());

@@ -27,8 +27,12 @@ class Events final : public Observer {
     REQUIRE(failure);
     errors.push_back(std::string(operation) + " " + std::string(where));
   }
+  void on_saved(std::string_view, std::uint64_t bytes, std::chrono::milliseconds) override {
+    saved.push_back(bytes);
+  }
   std::vector<std::string> responses;
   std::vector<std::string> errors;
+  std::vector<std::uint64_t> saved;
 };
 
 /// Fails while it is told to.

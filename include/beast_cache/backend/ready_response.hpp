@@ -49,7 +49,7 @@ class ReadyResponse {
   bool matches(Request const& plain) const;
 
   StoredResponse const stored_;
-  bool const is_coded_;
+  bool const is_coded_, varies_;
   policy::PlainReuse reuse_;
   // Of the last answer.
   mutable std::mutex mutex_;

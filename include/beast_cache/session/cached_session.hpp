@@ -56,6 +56,9 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
 
   /// The answer to a plain request, where it is in memory.
   std::optional<CachedResponse> glance(Request& request, CacheDirectives const& directives);
+  static CachedStream as_stream(CachedResponse ready);
+  /// Throws `Error` with `http_errc::body_limit`.
+  CachedResponse as_whole(CachedResponse ready) const;
   /// Answers a request, redirects followed. The core has to live until the operation is done.
   asio::awaitable<CachedStream> start(Request request, CacheDirectives directives);
   /// Reads an answer's body to its end.

@@ -226,16 +226,25 @@ class RequestBuilder : public asio::awaitable<typename Core::response_type> {
   explicit RequestBuilder(std::shared_ptr<Parts> parts)
       : asio::awaitable<response_type>(finish(parts)), parts_(std::move(parts)) {}
 
+  static constexpr bool glances = requires(Core & core, Request& request, options_type const& options) {
+    core.glance(request, options);
+  };
+
   static asio::awaitable<stream_type> start(std::shared_ptr<Parts> parts) {
     parts->resolve();
-    co_return co_await parts->core->start(std::move(parts->request), std::move(parts->options));
+    Core& core = *parts->core;
+    if constexpr (glances) {
+      std::optional<response_type> ready = core.glance(parts->request, parts->options);
+      if (ready) co_return Core::as_stream(std::move(*ready));
+    }
+    co_return co_await core.start(std::move(parts->request), std::move(parts->options));
   }
   static asio::awaitable<response_type> finish(std::shared_ptr<Parts> parts) {
     parts->resolve();
     Core& core = *parts->core;
-    if constexpr (requires { core.glance(parts->request, parts->options); }) {
+    if constexpr (glances) {
       std::optional<response_type> ready = core.glance(parts->request, parts->options);
-      if (ready) co_return std::move(*ready);
+      if (ready) co_return core.as_whole(std::move(*ready));
     }
     stream_type head = co_await core.start(std::move(parts->request), std::move(parts->options));
     co_return co_await core.finish(std::move(head));

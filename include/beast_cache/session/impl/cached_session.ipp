@@ -79,10 +79,19 @@ std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectiv
   std::shared_ptr<ReadyResponse const> const ready = backend_->glance(request, now);
   if (!ready || !gives_as_is(ready->stored().status(), ready->is_coded(), request)) return std::nullopt;
   std::optional<CachedResponse> answer = ready->answer(request, now);
-  if (!answer) return std::nullopt;
-  check_body_limit(answer->body().size(), client_->max_body_size());
-  give(*answer, request, begin);
+  if (answer) give(*answer, request, begin);
   return answer;
+}
+
+CachedStream CachedCore::as_stream(CachedResponse ready) {
+  auto body = std::make_unique<StringReader>(ready.shared_body());
+  StreamedResponse head(static_cast<ResponseHead&&>(ready), std::move(body));
+  return CachedStream(std::move(head), static_cast<CacheInfo&&>(ready));
+}
+
+CachedResponse CachedCore::as_whole(CachedResponse ready) const {
+  check_body_limit(ready.body().size(), client_->max_body_size());
+  return ready;
 }
 
 std::optional<CachedResponse> CachedCore::answer_early(EarlyLookup& early, Request const& request) const {
@@ -93,12 +102,6 @@ std::optional<CachedResponse> CachedCore::answer_early(EarlyLookup& early, Reque
   // What was found may have been stored for another query (No-Vary-Search).
   if (answer) answer->set_url(request.url());
   return answer;
-}
-
-static CachedStream as_stream(CachedResponse answer) {
-  auto body = std::make_unique<StringReader>(answer.shared_body());
-  StreamedResponse head(static_cast<ResponseHead&&>(answer), std::move(body));
-  return CachedStream(std::move(head), static_cast<CacheInfo&&>(answer));
 }
 
 asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives directives) {
@@ -287,7 +290,13 @@ asio::awaitable<void> CachedCore::close() {
 
 asio::awaitable<StreamedResponse> CachedSession::send_through(std::shared_ptr<detail::CachedCore> core,
                                                               Request request) {
-  CachedStream stream = co_await core->start(std::move(request), CacheDirectives());
+  CachedStream stream;
+  std::optional<CachedResponse> ready = core->glance(request, CacheDirectives());
+  if (ready) {
+    stream = detail::CachedCore::as_stream(std::move(*ready));
+  } else {
+    stream = co_await core->start(std::move(request), CacheDirectives());
+  }
   stream.headers().insert("Cache-Status", stream.cache_status());
   co_return StreamedResponse(static_cast<StreamedResponse&&>(stream));
 }
