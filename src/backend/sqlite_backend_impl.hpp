@@ -81,6 +81,8 @@ class SQLiteBackend::Impl {
   std::size_t usual_row_size() const noexcept { return row_size_.load(std::memory_order_relaxed); }
   void note_row_size(std::size_t size) noexcept {
     if (size == 0) return;
+    constexpr std::size_t most = 40u << 10;
+    size = std::min(size, most);
     std::size_t const usual = usual_row_size();
     row_size_.store(std::max(size, usual - (usual - std::min(size, usual)) / 8), std::memory_order_relaxed);
   }

@@ -137,9 +137,10 @@ inline constexpr char foreign_tables[] =
 inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE key = ?1";
 inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE search_key = ?1";
 inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE id = ?1 AND key = ?2";
-// For a sqlite::KeyFeed.
-inline constexpr char heads_fed[] =
-    BEAST_CACHE_HEAD_COLUMNS "beast_cache_feed(?1) AS fed LEFT JOIN responses ON responses.key = fed.key";
+// For a sqlite::KeyFeed, which can't tell the keys apart in a scan of the table: so the index is named.
+inline constexpr char heads_fed[] = BEAST_CACHE_HEAD_COLUMNS
+    "beast_cache_feed(?1) AS fed LEFT JOIN responses INDEXED BY sqlite_autoindex_responses_1 "
+    "ON responses.key = fed.key";
 inline constexpr char has_path_fed[] =
     "SELECT EXISTS(SELECT 1 FROM responses WHERE path_key = fed.key) FROM beast_cache_feed(?1) AS fed";
 #undef BEAST_CACHE_HEAD_COLUMNS

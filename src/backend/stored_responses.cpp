@@ -166,7 +166,7 @@ std::optional<FoundRow> find_alone(sqlite::KeyFeed& heads, LookupQuery const& qu
                     rest.substr(0, checksum.size()));
     }
   }
-  while (heads.next()) rows = 2;
+  if (heads.next()) rows = 2;
   if (rows != 1) found.reset();
   return found;
 }

@@ -64,7 +64,8 @@ class BodyBuffers {
   // The oldest ones make room.
   void give(std::unique_ptr<std::string> buffer) noexcept {
     std::size_t const capacity = buffer->capacity();
-    if (capacity > most / 4) return;
+    // (Its memory may have been moved elsewhere.)
+    if (capacity <= least || capacity > most / 4) return;
     std::lock_guard const lock(mutex_);
     while (size_ + capacity > most || kept_.size() == most_buffers) {
       size_ -= kept_.front()->capacity();

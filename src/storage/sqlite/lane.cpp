@@ -158,7 +158,8 @@ void ReaderLane::run_one(Operation* operation) {
   operation->run(&handle());
   operation->add_result(handle().bytes_read() - before);
   if (operation->failed()) distrust(operation->error());
-  if (autocommit) handle().end_feeds();
+  // Without a transaction they would keep one of their own.
+  if (autocommit || !handle().in_transaction()) handle().end_feeds();
   if (autocommit && handle().in_transaction()) handle().statement("ROLLBACK").run();
   finished(operation);
 }

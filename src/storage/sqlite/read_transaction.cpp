@@ -15,6 +15,8 @@ bool ReadTransaction::enter(Handle& handle, FileState const& file, TimePoint now
     if (is_current(handle, file, now)) return false;
     leave(handle);
   }
+  // One that SQLite ended by itself may have left them running, in its snapshot.
+  handle.end_feeds();
   handle.start_busy_deadline(file.busy_timeout());
   released_ = file.release_readers.load(std::memory_order_relaxed);
   marked_ = handle.read_wal_mark(mark_);

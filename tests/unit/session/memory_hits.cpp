@@ -269,6 +269,39 @@ TEST_CASE("What nobody may see is not seen in memory either") {
   }
 }
 
+TEST_CASE("A request is looked up as it is sent, whatever its client would make of it by then") {
+  // Has credentials as soon as it is prepared a second time.
+  class Late final : public HttpClient {
+   public:
+    void prepare(Request& request) const override {
+      bool const is_first = std::as_const(request).headers().count("X-Prepared") == 0;
+      request.headers().set(is_first ? "X-Prepared" : "Authorization", "late");
+    }
+    asio::awaitable<StreamedResponse> send(Request request) override {
+      ++(request.headers().count("Authorization") == 0 ? plain : late);
+      std::string_view const fields = "Cache-Control: max-age=60\r\nETag: \"1\"\r\n";
+      bool const asks = request.headers().count("If-None-Match") != 0;
+      co_return FakeClient::answer(request, asks ? 304 : 200, fields, asks ? "" : "body");
+    }
+    int plain = 0, late = 0;
+  };
+  asio::io_context io;
+  auto const client = std::make_shared<Late>();
+  auto const clock = std::make_shared<ManualClock>();
+  CachedSession session(io.get_executor(), client, SQLiteBackend(":memory:", CacheOptions().clock(clock)));
+  for (int i = 1; i <= 3; ++i) {
+    asio::co_spawn(io, session.get(url), [](std::exception_ptr failure, CachedResponse response) {
+      CHECK_FALSE(failure);
+      CHECK(response.body() == "body");
+    });
+    io.restart();
+    io.run();
+    CHECK(client->plain == i);
+    CHECK(client->late == 0);
+    clock->advance(100s);
+  }
+}
+
 TEST_CASE("The user's functions are asked for each hit in memory") {
   bool keeps = true;
   Site site(always("Cache-Control: max-age=60\r\n"),

@@ -99,8 +99,11 @@ std::optional<CachedResponse> CachedCore::answer_early(EarlyLookup& early, Reque
   CacheOptions const& options = backend_->options();
   if (!stored || !gives_as_is(stored->status(), is_coded(*stored), request)) return std::nullopt;
   std::optional<CachedResponse> answer = answer_plain(*stored, options.rules(), options.clock()->now());
-  // What was found may have been stored for another query (No-Vary-Search).
-  if (answer) answer->set_url(request.url());
+  if (answer) {
+    // What was found may have been stored for another query (No-Vary-Search), or with more than is kept.
+    answer->set_url(request.url());
+    answer->set_history({});
+  }
   return answer;
 }
 
@@ -119,6 +122,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   // Most requests are plain, and what is stored is the answer.
   std::optional<EarlyLookup> early;
   if (prepare_plain(request, directives)) {
+    deadline.limit(request);
     early.emplace(backend_->flights().landed());
     LookupQuery query(request, std::string());
     try {
@@ -136,13 +140,14 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   std::vector<ResponseHead> history;
   bool asked_origin = false;
   for (;;) {
-    client_->prepare(request);
+    // What was looked up is for the request as it was prepared then.
+    if (!early) client_->prepare(request);
     // Some clients make credentials of the URL's user information only when they send: they have to count
     // here.
     std::string const& user_info = request.url().user_info();
     if (!user_info.empty() && request.headers().count(http::field::authorization) == 0)
       request.headers().set(http::field::authorization, basic_credentials(user_info));
-    deadline.limit(request);
+    if (!early) deadline.limit(request);
     CachedExchange exchange(self, request, directives, limit > 0, std::exchange(early, std::nullopt));
     CachedStream response = co_await exchange.run();
     asked_origin = asked_origin || !response.from_cache();
