@@ -1,7 +1,9 @@
 #pragma once
 /// \file beast_cache.hpp
-/// The whole library but for what is opt-in: `storage/sqlite_pickle_cache.hpp` (cereal) and `session/json.hpp`
-/// (Boost.JSON) because of their weight, and `session/cookie_jar.hpp`.
+/// What a program needs as a rule. Opt-in are `storage/sqlite_pickle_cache.hpp` (cereal) and
+/// `session/json.hpp` (Boost.JSON) because of their weight, `session/cookie_jar.hpp`,
+/// `backend/statistics.hpp`, the rules by themselves
+/// (`policy/strategy.hpp`, `policy/explain.hpp`), and `testing/`.
 
 #include "beast_cache/backend/cache_backend.hpp"
 #include "beast_cache/backend/sqlite_backend.hpp"

@@ -137,15 +137,9 @@ asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
   std::optional<std::string> ready = body->take_buffered();
   if (ready && ready->size() <= options_.max_body_size())
     co_return Response(static_cast<ResponseHead&&>(stream), std::move(*ready));
-  std::shared_ptr<std::string const> text;
-  try {
-    if (ready) check_body_limit(ready->size(), options_.max_body_size());
-    text = co_await read_rest(*body, options_.max_body_size());
-  } catch (Error const& e) {
-    if (e.code() != http_errc::body_limit) throw;
-    throw Error(e.code(), std::string(stream.url().origin()) + ": more than " +
-                              std::to_string(options_.max_body_size()) + " bytes");
-  }
+  std::string_view const whose = stream.url().origin();
+  if (ready) check_body_limit(ready->size(), options_.max_body_size(), whose);
+  std::shared_ptr<std::string const> text = co_await read_rest(*body, options_.max_body_size(), whose);
   co_return Response(static_cast<ResponseHead&&>(stream), std::move(text));
 }
 

@@ -45,12 +45,12 @@ awaitable<T> dependent(T v) {
 template awaitable<int> dependent(int);
 
 awaitable<int> temporaries(std::string s, bool b) {
-  co_await take(Aggregate{s, s});                     // bad: query
+  co_await take(Aggregate{s, s});                     // bad: query lint
   co_await take({s, s});                              // bad: query lint
   co_await take({.a = s, .b = s});                    // bad: query lint
   co_await any(std::array<std::string, 2>{s, s});     // bad: query
   co_await any([s] { return s; });                    // bad: query lint
-  int const sum = co_await number() + int(Aggregate{s, s}.a.size());  // bad: query
+  int const sum = co_await number() + int(Aggregate{s, s}.a.size());  // bad: query lint
   std::string const t = co_await yes() ? s : std::string();           // bad: query lint
   co_await any(b ? s : t);                                            // bad: query lint
   co_await take_value(Value().set(b ? "a" : "b" + s));                 // bad: query lint

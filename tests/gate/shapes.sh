@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The g++ 12 gate: no coroutine shape that g++ 12 miscompiles stands in the tree.
 # usage: shapes.sh lint FILE...              by the text (shapes.awk)
-#        shapes.sh query BUILD_DIR SOURCE_DIR  by clang's syntax tree (shapes.cq), from compile_commands.json
+#        shapes.sh query BUILD_DIR SOURCE_DIR  by clang's syntax tree (shapes.cq), from compile_commands.json: what
+#                                              stands in files below SOURCE_DIR
 #        shapes.sh self-test lint|query      each must report exactly the lines of shapes.cpp that say so
 # Exit status: 0 nothing found, 1 something found, 77 clang-query is not installed.
 set -euo pipefail
@@ -45,14 +46,18 @@ quoted() {
 }
 
 query_tree() {
-  local build=$1 source=$2 work=$1/gate/query
+  local build source work
+  [[ -d ${2:-} && -f ${1:-}/compile_commands.json ]] ||
+    { echo "usage: shapes.sh query BUILD_DIR SOURCE_DIR: a directory with compile_commands.json, and the sources'" >&2; return 2; }
+  build=$(cd "$1" && pwd) source=$(cd "$2" && pwd)
+  work=$build/gate/query
   find_clang_query
   rm -rf "$work"
   mkdir -p "$work"
   # g++'s precompiled headers are nothing to clang: the header itself stands in for them.
   sed -E "s| -include [^ ]*/cmake_pch\.hxx| -include $source/tests/pch.hpp|g; s/ -Winvalid-pch//g; s/ -fsanitize=[^ ]*//g; s/ -DBEAST_CACHE_CANARY_BAD//g" \
     "$build/compile_commands.json" >"$work/compile_commands.json"
-  make_query "^$(quoted "$source")/(include\|src\|examples\|tests)/\|^$(quoted "$build")/gate/" >"$work/shapes.cq"
+  make_query "^$(quoted "$source")/\|^$(quoted "$build")/gate/" >"$work/shapes.cq"
 
   # A header is seen from the sources that include it. A source without a coroutine has nothing to find in itself.
   # Each compiled file once, though several programs may share it.
@@ -89,11 +94,14 @@ self_test() {
   fi
 }
 
-command=$1
-shift
+command=${1:-none}
+shift || true
 case $command in
   lint) lint "$@" ;;
   query) query_tree "$@" ;;
   self-test) self_test "$@" ;;
-  *) echo "unknown command: $command" >&2; exit 2 ;;
+  *)
+    echo "usage: shapes.sh lint FILE... | query BUILD_DIR SOURCE_DIR | self-test lint|query" >&2
+    exit 2
+    ;;
 esac

@@ -152,13 +152,17 @@ class Body {
 
 namespace detail {
 
-inline void check_body_limit(std::uint64_t size, std::uint64_t limit) {
-  if (size > limit)
-    throw Error(http_errc::body_limit, "body of more than " + std::to_string(limit) + " bytes");
+/// @param whose What the error names: where the body comes from.
+inline void check_body_limit(std::uint64_t size, std::uint64_t limit, std::string_view whose) {
+  if (size <= limit) return;
+  std::string context(whose);
+  throw Error(http_errc::body_limit,
+              context.append(": more than ").append(std::to_string(limit)).append(" bytes"));
 }
 
 /// `read_all` for a reader that the caller keeps. The memory of a large body is used again when it goes.
-asio::awaitable<std::shared_ptr<std::string>> read_rest(BodyReader& reader, std::uint64_t limit);
+asio::awaitable<std::shared_ptr<std::string>> read_rest(BodyReader& reader, std::uint64_t limit,
+                                                        std::string_view whose);
 
 }  // namespace detail
 

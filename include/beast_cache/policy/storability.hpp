@@ -46,7 +46,7 @@ enum class Storability : std::uint8_t {
   malformed           ///< Connection names a field that the rules need
 };
 
-/// The name of the reason, in words for `Cache-Status`.
+/// The name of the reason, in words.
 constexpr std::string_view to_string(Storability s) noexcept {
   switch (s) {
     case Storability::storable:

@@ -61,10 +61,13 @@ class CodeHandler {
 /// It is an `asio::awaitable` of the whole response, so it can stand wherever one can (`co_await`,
 /// `co_spawn`, `operator&&`), with setters in front. Three ways to run it, each of which uses it up:
 ///
-///     auto response = co_await session.get(url).header("Accept", "text/html");  // throws Error
-///     session.get(url).send(token);                      // any completion token of void(error_code,
-///     response) auto streamed = co_await session.get(url).stream();    // the head; the body is read from it
-///     later
+///     auto response = co_await session.get(url).header("Accept", "text/html");
+///     auto streamed = co_await session.get(url).stream();
+///     session.get(url).send(token);
+///
+/// The first throws `Error`; of the second, the body is read later; the third takes any completion token of
+/// void(error_code, response_type). Setters are for the object that the session has just returned, or a moved
+/// one.
 ///
 /// What HTTP forbids in a string passed in is refused with `http_errc::injection` or `http_errc::invalid_url`
 /// when the request runs, before a byte is sent.
@@ -82,7 +85,7 @@ class CodeHandler {
 // Why not an operation with operator()(token): Boost 1.81 can't await one of void(exception_ptr, T), and one
 // of void(error_code, T) would lose the Error's context.
 template <class Core>
-class RequestBuilder : public asio::awaitable<typename Core::response_type> {
+class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::response_type> {
  public:
   using response_type = typename Core::response_type;
   using stream_type = typename Core::stream_type;

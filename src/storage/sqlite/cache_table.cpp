@@ -109,7 +109,7 @@ std::string_view CacheTable::verified(Row const& row, std::string_view key) cons
 
 void CacheTable::judge(Handle& handle, Error const& error) const {
   if (error.code() == cache_errc::bad_signature) {
-    throw Error(cache_errc::bad_signature, handle.file() + ", table " + name() + ": " + error.what());
+    throw Error(cache_errc::bad_signature, handle.file() + ", table " + name());
   }
   if (error.code() != cache_errc::bad_value) throw error;
   ++damaged_;

@@ -90,7 +90,7 @@ CachedStream CachedCore::as_stream(CachedResponse ready) {
 }
 
 CachedResponse CachedCore::as_whole(CachedResponse ready) const {
-  check_body_limit(ready.body().size(), client_->max_body_size());
+  check_body_limit(ready.body().size(), client_->max_body_size(), ready.url().origin());
   return ready;
 }
 
@@ -176,9 +176,9 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   std::shared_ptr<std::string const> text;
   if (auto* const stored = dynamic_cast<StringReader*>(body.get())) {
     text = stored->text();
-    check_body_limit(text->size(), client_->max_body_size());
+    check_body_limit(text->size(), client_->max_body_size(), stream.url().origin());
   } else {
-    text = co_await read_rest(*body, client_->max_body_size());
+    text = co_await read_rest(*body, client_->max_body_size(), stream.url().origin());
   }
   // Only now is it known whether the response was stored.
   if (auto const* const tee = dynamic_cast<TeeReader const*>(body.get())) tee->report(stream);
