@@ -130,20 +130,14 @@ ResponseRow::ResponseRow(sqlite::Row const& columns)
       override_(column(columns, 13)),
       fallback_(column(columns, 14)) {}
 
-std::size_t ResponseRow::size_of_texts() const noexcept {
-  std::size_t size = 0;
-  for (std::string_view const text :
-       {url_, method_, reason_, headers_, vary_headers_, principal_, body_checksum_, parts_})
-    size += text.size();
-  return size;
-}
-
-ResponseRow ResponseRow::keep_in(std::string& memory) const {
-  memory.reserve(memory.size() + size_of_texts());
+ResponseRow ResponseRow::keep_in(std::string& memory, std::size_t behind) const {
   ResponseRow row(*this);
-  for (auto* text : {&row.url_, &row.method_, &row.reason_, &row.headers_, &row.vary_headers_,
-                     &row.principal_, &row.body_checksum_, &row.parts_})
-    *text = append_view(memory, *text);
+  std::string_view* const texts[] = {&row.url_,          &row.method_,    &row.reason_,        &row.headers_,
+                                     &row.vary_headers_, &row.principal_, &row.body_checksum_, &row.parts_};
+  std::size_t size = behind;
+  for (auto const* text : texts) size += text->size();
+  memory.reserve(size);
+  for (auto* text : texts) *text = append_view(memory, *text);
   return row;
 }
 

@@ -60,9 +60,8 @@ class ResponseRow {
 
   // Makes one that outlives what this one views.
   ResponseRow keep() const;
-  // The same; its texts go into `memory`, behind what is there. Views into that stay valid if there is room.
-  ResponseRow keep_in(std::string& memory) const;
-  std::size_t size_of_texts() const noexcept;
+  // The same; its texts go into `memory`, which is empty, and has room for so much `behind` them then.
+  ResponseRow keep_in(std::string& memory, std::size_t behind = 0) const;
 
   // Whether it answers a query, without decoding more than that takes; nothing when it can't be decoded.
   std::optional<bool> matches(LookupQuery const& query, AtRest const& at_rest) const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "detail/body_buffers.hpp"
 #include "backend/digest.hpp"
 #include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
@@ -10,6 +9,7 @@
 #include "beast_cache/backend/impl/header_block.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
+#include "detail/body_buffers.hpp"
 #include "storage/sqlite/key_feed.hpp"
 
 namespace beast_cache {
@@ -157,8 +157,7 @@ std::optional<FoundRow> find_alone(sqlite::KeyFeed& heads, LookupQuery const& qu
     if (row.matches(query, at_rest) == true) {
       std::string_view const body = first.bytes(ResponseRow::body_column);
       std::string_view const checksum = first.bytes(ResponseRow::checksum_column);
-      memory.reserve(row.size_of_texts() + checksum.size() + body.size());
-      ResponseRow kept = row.keep_in(memory);
+      ResponseRow kept = row.keep_in(memory, checksum.size() + body.size());
       std::size_t const at = memory.size();
       memory.append(checksum).append(body);
       std::string_view const rest = std::string_view(memory).substr(at);

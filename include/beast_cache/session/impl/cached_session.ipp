@@ -140,14 +140,15 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   std::vector<ResponseHead> history;
   bool asked_origin = false;
   for (;;) {
-    // What was looked up is for the request as it was prepared then.
-    if (!early) client_->prepare(request);
-    // Some clients make credentials of the URL's user information only when they send: they have to count
-    // here.
-    std::string const& user_info = request.url().user_info();
-    if (!user_info.empty() && request.headers().count(http::field::authorization) == 0)
-      request.headers().set(http::field::authorization, basic_credentials(user_info));
-    if (!early) deadline.limit(request);
+    if (!early) {  // what was looked up is for the request as it was prepared then
+      client_->prepare(request);
+      // Some clients make credentials of the URL's user information only when they send: they have to count
+      // here.
+      std::string const& user_info = request.url().user_info();
+      if (!user_info.empty() && request.headers().count(http::field::authorization) == 0)
+        request.headers().set(http::field::authorization, basic_credentials(user_info));
+      deadline.limit(request);
+    }
     CachedExchange exchange(self, request, directives, limit > 0, std::exchange(early, std::nullopt));
     CachedStream response = co_await exchange.run();
     asked_origin = asked_origin || !response.from_cache();
