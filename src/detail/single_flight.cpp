@@ -42,7 +42,7 @@ class SingleFlight::Place {
 void SingleFlight::Lead::land(Outcome outcome, unsigned status) noexcept {
   std::shared_ptr<SingleFlight> const flights = std::exchange(flights_, nullptr);
   if (!flights) return;
-  if (outcome == Outcome::stored) ++flights->landed_;
+  if (outcome == Outcome::stored) ++*landings_;
   Flight flight;
   {
     std::lock_guard const lock(flights->mutex_);
@@ -88,21 +88,25 @@ std::unique_ptr<SharedStream::Reader> SingleFlight::Follower::take_reader() noex
   return std::move(place_->reader);
 }
 
-SingleFlight::Ticket SingleFlight::join(std::string const& key, asio::any_io_executor const& executor,
-                                        Clock::time_point deadline, bool reads_along) {
+SingleFlight::Ticket SingleFlight::join(std::string_view place, std::string_view rest,
+                                        asio::any_io_executor const& executor, Clock::time_point deadline,
+                                        bool reads_along) {
   Ticket ticket;
+  std::string key;
+  key.reserve(place.size() + 1 + rest.size());
+  key.append(place).append(1, '\n').append(rest);
   std::lock_guard const lock(mutex_);
   auto const [at, is_first] = flights_.try_emplace(key);
   if (!is_first) {
-    auto place = std::make_shared<Place>(executor, deadline, reads_along);
-    ticket.follower = std::make_unique<Follower>(place);
+    auto waiting = std::make_shared<Place>(executor, deadline, reads_along);
+    ticket.follower = std::make_unique<Follower>(waiting);
     Flight& flight = at->second;
-    bool const attached = flight.stream && place->attach(*flight.stream);
-    if (!attached) flight.places.push_back(std::move(place));
+    bool const attached = flight.stream && waiting->attach(*flight.stream);
+    if (!attached) flight.places.push_back(std::move(waiting));
     return ticket;
   }
   try {
-    ticket.lead = std::make_unique<Lead>(shared_from_this(), key);
+    ticket.lead = std::make_unique<Lead>(shared_from_this(), std::move(key), landings_of(place));
   } catch (...) {
     flights_.erase(at);
     throw;

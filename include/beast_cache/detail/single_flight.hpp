@@ -1,13 +1,16 @@
 #pragma once
 /// One request at a time for what others want as well. Internal.
 
+#include <array>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -26,6 +29,7 @@ namespace detail {
 class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
  public:
   using Clock = Baton::Clock;
+  using Landings = std::atomic<std::uint64_t>;
 
   enum class Outcome {
     arriving,      ///< what comes can be read: `Follower::take_reader`
@@ -39,8 +43,8 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   /// Lands when it goes, at the latest.
   class Lead {
    public:
-    Lead(std::shared_ptr<SingleFlight> flights, std::string key)
-        : flights_(std::move(flights)), key_(std::move(key)) {}
+    Lead(std::shared_ptr<SingleFlight> flights, std::string key, Landings& landings)
+        : flights_(std::move(flights)), key_(std::move(key)), landings_(&landings) {}
     Lead(Lead const&) = delete;
     Lead& operator=(Lead const&) = delete;
     ~Lead() { land(Outcome::given_up); }
@@ -57,6 +61,7 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
    private:
     std::shared_ptr<SingleFlight> flights_;
     std::string key_;
+    Landings* landings_;  // in `flights_`
   };
 
   class Place;
@@ -89,11 +94,13 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     std::unique_ptr<Lead> lead;
     std::unique_ptr<Follower> follower;
   };
-  /// How many have landed with something stored.
-  std::uint64_t landed() const noexcept { return landed_.load(); }
+  /// Changes whenever a flight for this place has landed with something stored, and seldom otherwise.
+  /// @param place What a look-up asks for: the URL, or the key where the request has one of its own.
+  std::uint64_t landed(std::string_view place) noexcept { return landings_of(place).load(); }
+  /// @param rest What else those have in common that may have one answer.
   /// @param reads_along Whether it wants the answer while it arrives, and not just when it has landed.
-  Ticket join(std::string const& key, asio::any_io_executor const& executor, Clock::time_point deadline,
-              bool reads_along = false);
+  Ticket join(std::string_view place, std::string_view rest, asio::any_io_executor const& executor,
+              Clock::time_point deadline, bool reads_along = false);
 
  private:
   struct Flight {
@@ -101,9 +108,13 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     std::shared_ptr<SharedStream> stream;  // once it arrives
   };
 
+  Landings& landings_of(std::string_view place) noexcept {
+    return landings_[std::hash<std::string_view>()(place) % landings_.size()];
+  }
+
   std::mutex mutex_;  // taken before those of streams and contexts' gates
   std::unordered_map<std::string, Flight> flights_;
-  std::atomic<std::uint64_t> landed_{0};
+  std::array<Landings, 512> landings_{};  // of the places that share one
 };
 
 }  // namespace detail

@@ -348,7 +348,7 @@ namespace {
 asio::awaitable<void> follow(detail::SingleFlight& flights, detail::SingleFlight::Clock::time_point deadline,
                              int& followed, int& completed) {
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
-  auto const ticket = flights.join("key", executor, deadline);
+  auto const ticket = flights.join("key", "", executor, deadline);
   followed += ticket.follower != nullptr;
   auto const outcome = co_await ticket.follower->wait();
   completed += outcome == detail::SingleFlight::Outcome::stored;
@@ -361,7 +361,7 @@ TEST_CASE("or while it comes") {
   auto const deadline = detail::SingleFlight::Clock::now() + 1h;
   for (int i = 0; i < 300; ++i) {
     asio::io_context leading;
-    auto lead = flights->join("key", leading.get_executor(), deadline).lead;
+    auto lead = flights->join("key", "", leading.get_executor(), deadline).lead;
     REQUIRE(lead);
     int completed = 0, followed = 0;
     std::thread lands;
@@ -379,5 +379,51 @@ TEST_CASE("or while it comes") {
     CHECK(followed == 10);
     CHECK(completed <= 10);
   }
-  CHECK(flights->landed() == 300);
+  CHECK(flights->landed("key") == 300);
+}
+
+namespace {
+
+// The first look-up takes until the test says that it is over.
+class SlowBackend final : public CacheBackend {
+ public:
+  using CacheBackend::CacheBackend;
+  asio::awaitable<Lookup> lookup(LookupQuery query) override {
+    Lookup found = co_await CacheBackend::lookup(query);
+    if (++lookups != 1) co_return found;
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    gate = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+    error_code ec;
+    co_await gate->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    co_return found;
+  }
+  void open() { gate->expires_at(asio::steady_timer::time_point::min()); }
+
+  std::size_t lookups = 0;
+  std::shared_ptr<asio::steady_timer> gate;
+};
+
+}  // namespace
+
+TEST_CASE("what landed during a look-up is looked up once more, if it was for the same URL") {
+  std::string const other = GENERATE(as<std::string>(), url, "http://example.com/another");
+  bool const is_same = other == url;
+  asio::io_context io;
+  auto const client = std::make_shared<FakeClient>(always("Cache-Control: max-age=60\r\n"));
+  auto const backend = std::make_shared<SlowBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                                     std::make_shared<MemoryCache<std::string>>());
+  CachedSession session(io.get_executor(), client, backend);
+  std::optional<CachedResponse> slow;
+  asio::co_spawn(io, session.get(url), [&](std::exception_ptr, CachedResponse r) { slow = std::move(r); });
+  io.poll();
+  std::optional<CachedResponse> quick;
+  asio::co_spawn(io, session.get(other), [&](std::exception_ptr, CachedResponse r) { quick = std::move(r); });
+  io.poll();
+  REQUIRE(quick.has_value());
+  REQUIRE_FALSE(slow.has_value());
+  backend->open();
+  io.poll();
+  REQUIRE(slow.has_value());
+  CHECK(slow->from_cache() == is_same);
+  CHECK(backend->lookups == (is_same ? 3 : 2));
 }

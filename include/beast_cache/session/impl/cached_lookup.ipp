@@ -25,7 +25,7 @@ class EarlyLookup {
  public:
   explicit EarlyLookup(std::uint64_t l) : landed(l) {}
   Lookup found;
-  std::uint64_t const landed;  // how many flights had landed before
+  std::uint64_t const landed;  // `SingleFlight::landed` before
 };
 
 /// What is stored for a request, what the rules make of it, and who else is asking for it.
@@ -54,7 +54,7 @@ class CachedLookup : protected ExchangeRules {
     bool const allowed = is_query() || options().allows(request_.method());
     if (!limits().looks() || !allowed || !searches(at_first.reason()))
       co_return policy::CacheStatus(at_first);
-    std::uint64_t const landed = early_ ? early_->landed : core_->backend().flights().landed();
+    std::uint64_t const landed = early_ ? early_->landed : core_->backend().flights().landed(place());
     co_await look_up();
     policy::CacheStatus const alone(decision_);
     bool const waited = collapses();
@@ -137,17 +137,18 @@ class CachedLookup : protected ExchangeRules {
     co_return keeps.value_or(false);
   }
 
-  /// What the requests that may have one answer have in common.
+  /// What is looked up.
+  std::string const& place() const noexcept { return own_key().empty() ? asked().url().str() : own_key(); }
+  /// What the requests that may have one answer have in common beside the place.
   std::string flight() const {
-    std::string key = own_key().empty() ? create_key(asked().url()) : request_.method_string() + own_key();
-    key += principal();
+    std::string rest = request_.method_string() + '\n' + principal() + '\n';
     if (variant_) {
-      key += *variant_;
+      rest += *variant_;
     } else if (!candidates_.empty()) {
       // Other variants are known: by what they vary, so will this one.
-      key += variant_of(candidates_.front());
+      rest += variant_of(candidates_.front());
     }
-    return key;
+    return rest;
   }
   std::string variant_of(CachedHead const& other) const {
     return format_headers(policy::nominated_fields(other.headers(), asked().headers()));
@@ -163,18 +164,18 @@ class CachedLookup : protected ExchangeRules {
   }
 
   /// Leads, or waits for who does, and reads along or looks up again.
-  /// @param landed How many flights had landed before the first look-up.
+  /// @param landed `SingleFlight::landed` before the first look-up.
   /// @return Whether to try once more.
   asio::awaitable<bool> wait_for_others(policy::Decision at_first, std::uint64_t landed) {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     auto const wait =
         std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
-    auto ticket =
-        core_->backend().flights().join(flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
+    SingleFlight& flights = core_->backend().flights();
+    auto ticket = flights.join(place(), flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
     lead_ = std::move(ticket.lead);
     if (lead_) {
       // One that landed between the look-up and now may have been for this.
-      if (core_->backend().flights().landed() != landed) co_await look_up_again(at_first);
+      if (flights.landed(place()) != landed) co_await look_up_again(at_first);
       co_return false;
     }
     auto const outcome = co_await ticket.follower->wait();

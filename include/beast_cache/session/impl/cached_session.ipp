@@ -123,7 +123,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   std::optional<EarlyLookup> early;
   if (prepare_plain(request, directives)) {
     deadline.limit(request);
-    early.emplace(backend_->flights().landed());
+    early.emplace(backend_->flights().landed(request.url().str()));
     LookupQuery query(request, std::string());
     try {
       early->found = co_await backend_->lookup(std::move(query));
