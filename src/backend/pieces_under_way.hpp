@@ -29,7 +29,7 @@ class PiecesUnderWay {
  public:
   // In bytes. What a commit and a checkpoint take does not stop the sender; one that sends faster than the
   // disk writes waits.
-  static constexpr std::size_t most = 2u << 20;
+  static constexpr std::size_t most = 3u << 19;
 
   // Of the operation that writes a piece.
   class Handler {
