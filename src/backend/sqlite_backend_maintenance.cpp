@@ -36,15 +36,26 @@ asio::awaitable<bool> SQLiteBackend::unpin(Url url) {
   co_return co_await bodies->write(job);
 }
 
-asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now) {
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now, RemovalProgress progress) {
+  // Each slice writes all pages of the index by keys, in which those that expire together lie apart: with
+  // slices of 16 384 rows 100 000 take twice as long.
+  constexpr std::uint64_t slice = 131'072;
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   Writing const writing(bodies->database().epochs());
   auto job = [&](Handle& handle) {
-    std::uint64_t const removed = detail::remove_expired(handle, now);
+    std::uint64_t const removed = detail::remove_expired(handle, now, slice);
     bodies->sweep(handle);
     return removed;
   };
-  co_return co_await bodies->write(job);
+  std::uint64_t removed = 0;
+  bool more = true;
+  while (more) {
+    std::uint64_t const gone = co_await bodies->write(job);
+    removed += gone;
+    more = gone == slice;
+    if (gone != 0 && progress) progress(removed, removed);
+  }
+  co_return removed;
 }
 
 asio::awaitable<void> SQLiteBackend::clear() {

@@ -191,7 +191,8 @@ inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_
 inline constexpr char has_url[] =
     "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
     "ON responses.key = redirects.target_key WHERE redirects.key = ?1)";
-inline constexpr char remove_expired[] = "DELETE FROM responses WHERE expires_at <= ?1";
+inline constexpr char remove_expired[] =
+    "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_at <= ?1 LIMIT ?2)";
 inline constexpr char remove_lost_aliases[] =
     "DELETE FROM redirects WHERE NOT EXISTS (SELECT 1 FROM responses WHERE key = redirects.target_key)";
 inline constexpr char clear_redirects[] = "DELETE FROM redirects";

@@ -480,10 +480,11 @@ bool unpin(sqlite::Handle& handle, std::string const& key) {
   return handle.changes() != 0;
 }
 
-std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now) {
-  handle.statement(sql::remove_expired).bind(1, now.time_since_epoch().count()).run();
+std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {
+  sqlite::Statement remove = handle.statement(sql::remove_expired);
+  remove.bind(1, now.time_since_epoch().count()).bind(2, static_cast<std::int64_t>(most)).run();
   auto const removed = static_cast<std::uint64_t>(handle.changes());
-  remove_lost_aliases(handle);
+  if (removed < most) remove_lost_aliases(handle);
   return removed;
 }
 

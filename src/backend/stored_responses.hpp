@@ -124,7 +124,8 @@ bool has_url(sqlite::Handle& handle, std::string const& key);
 // Whether that changed anything.
 bool pin(sqlite::Handle& handle, std::string const& key, Url const& url);
 bool unpin(sqlite::Handle& handle, std::string const& key);
-std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now);
+// Up to `most` of them; the last ones take the aliases with them that lead nowhere then.
+std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most);
 void clear_responses(sqlite::Handle& handle);
 
 }  // namespace detail

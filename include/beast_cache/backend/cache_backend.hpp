@@ -176,8 +176,10 @@ class CacheBackend {
   /// Lists what is stored: `co_await backend.entries(filter).next()`.
   virtual Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const;
 
-  /// Removes what expired before `now`. @return How many responses.
-  virtual asio::awaitable<std::uint64_t> remove_expired(TimePoint now);
+  /// Removes what expired before `now`. @param progress Counts only those that have expired as seen where
+  ///   they can be found without looking at the others. @return How many responses.
+  virtual asio::awaitable<std::uint64_t> remove_expired(TimePoint now,
+                                                        RemovalProgress progress = RemovalProgress());
 
   /// Removes everything.
   virtual asio::awaitable<void> clear();
@@ -193,7 +195,8 @@ class CacheBackend {
   class EntrySource;
   asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
   static void select_newest(Lookup& found, LookupQuery const& query, std::vector<CachedResponse>& variants);
-  asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition);
+  asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition,
+                                              RemovalProgress progress = RemovalProgress());
 
   std::shared_ptr<BaseCache<CachedResponse>> responses_;
   std::shared_ptr<BaseCache<std::string>> redirects_;

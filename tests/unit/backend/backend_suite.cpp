@@ -76,7 +76,10 @@ TEST_CASE("Storing the same variant again replaces it") {
   store_page(*backend, url, "new", 10);
   CHECK(find(*backend, url) == "new");
   CHECK(run(backend->remove_expired(at(65))) == 0);
-  CHECK(run(backend->remove_expired(at(70))) == 1);
+  std::uint64_t told = 0;
+  auto const progress = [&](std::uint64_t, std::uint64_t removed) { told = removed; };
+  CHECK(run(backend->remove_expired(at(70), progress)) == 1);
+  CHECK(told == 1);
 }
 
 TEST_CASE("Variants of one URL live side by side") {

@@ -249,12 +249,14 @@ asio::awaitable<bool> CacheBackend::has_url(Url url) {
   co_return std::find(there.begin(), there.end(), true) != there.end();
 }
 
-asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now) {
-  return remove_where([now](CachedResponse const& response) { return response.is_expired(now); });
+asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now, RemovalProgress progress) {
+  return remove_where([now](CachedResponse const& response) { return response.is_expired(now); },
+                      std::move(progress));
 }
 
 asio::awaitable<std::uint64_t> CacheBackend::remove_where(
-    std::function<bool(CachedResponse const&)> condition) {
+    std::function<bool(CachedResponse const&)> condition, RemovalProgress progress) {
+  std::uint64_t seen = 0;
   std::uint64_t removed = 0;
   auto entries = responses_->entries();
   for (;;) {
@@ -264,6 +266,8 @@ asio::awaitable<std::uint64_t> CacheBackend::remove_where(
     for (auto const& [key, response] : batch)
       if (condition(response)) found.push_back(key);
     if (!found.empty()) removed += co_await responses_->bulk_remove(std::move(found));
+    seen += batch.size();
+    if (progress) progress(seen, removed);
   }
   co_return removed;
 }
