@@ -4,6 +4,7 @@
 #include <array>
 #include <beast_cache/clock.hpp>
 #include <beast_cache/http/date.hpp>
+#include <beast_cache/policy/cache_status.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -297,6 +298,8 @@ asio::awaitable<bool> Connection::refuse(unsigned status, std::string reason) {
   http::fields fields;
   fields.set(http::field::date, format_http_date(system_clock()->now()));
   fields.set(http::field::content_type, "text/plain");
+  // RFC 9211 section 2: neither hit nor fwd, since no cache and no origin made this response.
+  policy::CacheStatus().detail(reason).append_to(fields);
   Framing const framing = finish_head(fields, status, text.size());
   std::string const head = serialise(status, phrase, fields);
   std::string_view const content = framing == Framing::none ? std::string_view() : text;

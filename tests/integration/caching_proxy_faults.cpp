@@ -51,6 +51,7 @@ TEST_CASE("An origin that fails is 502 or 504 with a text, unless something stal
     CHECK(answer.status == 502);
     CHECK(answer.body.starts_with("502 Bad Gateway: "));
     CHECK(answer.body.find(down.substr(7)) != std::string::npos);
+    CHECK(has(answer.header("Cache-Status"), "beast_cache; detail=\""));
     CHECK(client.ask("HEAD", "/").status == 502);
     // The body was never asked for.
     client.send("PUT / HTTP/1.1\r\nHost: client\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");

@@ -152,6 +152,12 @@ class CacheStatus {
   CacheStatus& key(std::string_view k) { return key_ = k, *this; }
   /// Replaces the decision's own detail.
   CacheStatus& detail(std::string_view d) { return detail_ = d, *this; }
+  /// Why the origin's answer was not stored: goes into `detail` where what the decision says there and in
+  /// `fwd` does not tell it already.
+  CacheStatus& not_stored(std::string_view why) {
+    bool const is_told = forward_ == Forward::method || !detail_.empty();
+    return is_told ? *this : detail(why);
+  }
 
   bool is_hit() const noexcept { return hit_; }
   Forward fwd() const noexcept { return forward_; }

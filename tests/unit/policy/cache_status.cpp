@@ -106,6 +106,12 @@ TEST_CASE("what became of a forwarded request is added") {
         "beast_cache; fwd=stale; fwd-status=304; ttl=60; stored");
   CHECK(CacheStatus{}.fwd(Forward::uri_miss).collapsed(true).key("GET x").detail("a").str() ==
         "beast_cache; fwd=uri-miss; collapsed; key=\"GET x\"; detail=\"a\"");
+  // Why it was not stored, unless the rest tells.
+  CHECK(CacheStatus{}.fwd(Forward::uri_miss).not_stored("private").str() ==
+        "beast_cache; fwd=uri-miss; detail=\"private\"");
+  CHECK(CacheStatus{}.fwd(Forward::method).not_stored("method").str() == "beast_cache; fwd=method");
+  CHECK(CacheStatus{}.fwd(Forward::request).detail("request no-store").not_stored("request no-store").str() ==
+        "beast_cache; fwd=request; detail=\"request no-store\"");
   // RFC 9211 section 2.1: hit and fwd exclude each other.
   CHECK(CacheStatus{}.fwd(Forward::stale).fwd_status(304).stored(true).hit().str() == "beast_cache; hit");
   CHECK(CacheStatus{}.hit().fwd(Forward::request).str() == "beast_cache; fwd=request");

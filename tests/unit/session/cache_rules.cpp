@@ -137,6 +137,28 @@ TEST_CASE("header fields that the user names keep answers apart, in both kinds o
   CHECK(world.asked() == 4);
 }
 
+TEST_CASE("an answer that is not stored tells why") {
+  auto const why = [](CacheOptions options, std::string const& fields, unsigned status = 200) {
+    std::string const told = World(always(fields, "body", status), std::move(options)).get().cache_status();
+    std::string const begin = "beast_cache; fwd=uri-miss; detail=";
+    return told.starts_with(begin) ? told.substr(begin.size()) : told;
+  };
+  std::string const fresh = "Cache-Control: max-age=60\r\n";
+  CHECK(why(CacheOptions(), "Cache-Control: no-store\r\n") == "\"no-store\"");
+  CHECK(why(in_mode(policy::CacheMode::shared_cache), "Cache-Control: private\r\n") == "\"private\"");
+  CHECK(why(CacheOptions(), fresh + "Vary: *\r\n") == "\"vary *\"");
+  CHECK(why(CacheOptions(), "") == "\"no lifetime, no validator\"");
+  CHECK(why(CacheOptions(), "", 418) == "\"no lifetime\"");
+  CHECK(why(CacheOptions().allowed_codes(404), fresh) == "\"allowed_codes\"");
+  CHECK(why(CacheOptions().allowed_methods(http::verb::head), fresh) == "\"allowed_methods\"");
+  CHECK(why(CacheOptions().expire_after(do_not_cache), "") == "\"expire_after\"");
+  CHECK(why(CacheOptions().filter([](CachedHead const&) { return false; }), fresh) == "\"filter\"");
+  CHECK(why(CacheOptions().max_body_bytes(3), fresh + "Content-Length: 4\r\n") == "\"too large\"");
+  CHECK(why(CacheOptions().ignored_params("token"), fresh + "Content-Location: /page?token=1\r\n") ==
+        "\"leads to ignored_params\"");
+  CHECK(why(CacheOptions(), fresh) == "beast_cache; fwd=uri-miss; ttl=60; stored");
+}
+
 TEST_CASE("a filter says what is stored, and takes out what is no longer to be used") {
   bool refuses = true;
   int asked = 0;

@@ -195,7 +195,7 @@ TEST_CASE("a head that says no-store lets the others go before its body ends") {
   }
   CHECK(two->complete);
   CHECK(three->complete);
-  CHECK(two->status == "beast_cache; fwd=uri-miss");
+  CHECK(two->status == "beast_cache; fwd=uri-miss; detail=\"no-store\"");
   CHECK_FALSE(leader->complete);
   audience.end();
   CHECK(leader->complete);

@@ -331,11 +331,10 @@ class CachedExchange : private CachedLookup {
       }
       info.set_parts(combine(stored_head, held, *range, combines));
     }
-    bool const storable =
-        !filtered_out_ && may_store(response) && response.body().remaining().value_or(0) <= most;
-    if (!storable) {
-      info = CacheInfo();
-      info.set_cache_status(status.str());
+    std::string_view unstorable = filtered_out_ ? "filter" : obstacle(response);
+    if (unstorable.empty() && response.body().remaining().value_or(0) > most) unstorable = "too large";
+    if (!unstorable.empty()) {
+      info = CacheInfo().set_cache_status(status.not_stored(unstorable).str());
       return CachedStream(decoded(std::move(response)), std::move(info));
     }
     info.set_method(is_query() ? request_.method() : policy::stored_method(request_.method()))

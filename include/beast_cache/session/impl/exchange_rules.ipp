@@ -182,22 +182,30 @@ class ExchangeRules {
            (!options().allowed_codes().empty() && options().allows(status));
   }
 
-  bool may_store(ResponseHead const& response) const {
-    if (!limits().stores() || !has_key_ || (expire_after() && !expire_after()->stores())) return false;
+  bool may_store(ResponseHead const& response) const { return obstacle(response).empty(); }
+
+  /// Why a response must not be stored; empty when it may.
+  std::string_view obstacle(ResponseHead const& response) const {
+    if (!limits().stores()) return "the session does not store";
+    if (!has_key_) return "the request's body is no key";
+    if (expire_after() && !expire_after()->stores()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
         leads_to_ignored(response, http::field::content_location))
-      return false;
+      return "leads to ignored_params";
     std::optional<Expiration> const otherwise = fallback();
     if (!expire_after() && otherwise && !otherwise->stores() && !has_explicit_lifetime(response))
-      return false;
+      return "expire_after";
+    if (!is_query_ && !options().allows(policy::stored_method(request_.method()))) return "allowed_methods";
+    if (!allows_status(response.status())) return "allowed_codes";
     bool const user_expiry = (expire_after() || otherwise) && takes_user_expiry(response.status());
+    auto const storability =
+        policy::storability(view(), response.status(), response.headers(), rules(), user_expiry);
+    if (storability != policy::Storability::storable) return to_string(storability);
     // What is never fresh and can't be validated is of no use.
     bool const useful = user_expiry || has_explicit_lifetime(response) ||
                         (!is_query_ && (response.headers().count(http::field::etag) != 0 ||
                                         response.headers().count(http::field::last_modified) != 0));
-    return useful && (is_query_ || options().allows(policy::stored_method(request_.method()))) &&
-           allows_status(response.status()) &&
-           policy::is_storable(view(), response.status(), response.headers(), rules(), user_expiry);
+    return useful ? "" : "no lifetime, no validator";
   }
 
   /// A stored answer to a query is judged as one to GET.
