@@ -100,13 +100,13 @@ beast_cache; fwd=uri-miss; ttl=0; stored
 beast_cache; fwd=uri-miss; ttl=3600; stored
 beast_cache; fwd=vary-miss; ttl=3600; stored
 beast_cache; hit; ttl=3600
-beast_cache; fwd=uri-miss'
+beast_cache; fwd=uri-miss; detail="no-store"'
   local again='beast_cache; hit; ttl=3600
 beast_cache; fwd=stale; fwd-status=304; ttl=0; stored; detail="response no-cache"
 beast_cache; hit; ttl=3600
 beast_cache; hit; ttl=3600
 beast_cache; hit; ttl=3600
-beast_cache; fwd=uri-miss'
+beast_cache; fwd=uri-miss; detail="no-store"'
   diff <(statuses <first) <(printf '%s\n%s\n' "$cold" "$again")
   diff <(statuses <second) <(printf '%s\n%s\n' "$again" "$again")
 
@@ -139,7 +139,7 @@ check_caching_proxy() {
   read -r url <ready
   diff <(echo 'beast_cache; fwd=uri-miss; ttl=3600; stored') <(status_of "${url#http://}" /page)
   diff <(echo 'beast_cache; hit; ttl=3600') <(status_of "${url#http://}" /page)
-  diff <(echo 'beast_cache; fwd=uri-miss') <(status_of "${url#http://}" /secret)
+  diff <(echo 'beast_cache; fwd=uri-miss; detail="no-store"') <(status_of "${url#http://}" /secret)
   # The address is taken.
   if caching_proxy --listen "${url#http://}" --origin "$base" --cache other 2>failure; then return 1; fi
   grep -q "listening on ${url#http://}: " failure
