@@ -9,7 +9,8 @@ PATH=$bin:$PATH
 work=$(mktemp -d)
 cd "$work"
 ORIGIN_PID=
-trap '[[ -z $ORIGIN_PID ]] || kill "$ORIGIN_PID"; rm -rf "$work"' EXIT
+PROXY_PID=
+trap 'for pid in $ORIGIN_PID $PROXY_PID; do kill "$pid"; done; rm -rf "$work"' EXIT
 
 start_origin() {
   coproc ORIGIN { exec "$bin/origin"; }
@@ -135,7 +136,8 @@ check_caching_proxy() {
   start_origin
   mkfifo ready
   caching_proxy --listen 127.0.0.1:0 --origin "$base" --cache proxy >ready &
-  local proxy=$! url
+  PROXY_PID=$!
+  local url
   read -r url <ready
   diff <(echo 'beast_cache; fwd=uri-miss; ttl=3600; stored') <(status_of "${url#http://}" /page)
   diff <(echo 'beast_cache; hit; ttl=3600') <(status_of "${url#http://}" /page)
@@ -145,6 +147,8 @@ check_caching_proxy() {
   grep -q "listening on ${url#http://}: " failure
   caching_proxy --help >help
   grep -q '^usage: caching_proxy ' help
+  local -r proxy=$PROXY_PID
+  PROXY_PID=
   kill "$proxy"
   wait "$proxy"  # it drains, and its status is 0
 }

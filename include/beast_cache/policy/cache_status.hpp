@@ -88,34 +88,9 @@ constexpr std::string_view detail_of(Reason reason) noexcept {
     case Reason::method:
     case Reason::part_missing:
       return "";
-    case Reason::stale_max_stale:
-      return "max-stale";
-    case Reason::stale_while_revalidate:
-      return "stale-while-revalidate";
-    case Reason::response_no_cache:
-      return "response no-cache";
-    case Reason::invalidated:
-      return "invalidated";
-    case Reason::request_no_cache:
-      return "request no-cache";
-    case Reason::request_max_age:
-      return "request max-age";
-    case Reason::request_min_fresh:
-      return "request min-fresh";
-    case Reason::request_no_store:
-      return "request no-store";
-    case Reason::not_reusable:
-      return "not reusable";
-    case Reason::range:
-      return "range";
-    case Reason::conditional:
-      return "conditional request";
-    case Reason::upgrade:
-      return "upgrade";
-    case Reason::method_override:
-      return "method override";
+    default:
+      return to_string(reason);
   }
-  return "";
 }
 
 /// One member of Cache-Status. Setters return the object.

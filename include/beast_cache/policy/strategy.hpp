@@ -5,8 +5,10 @@
 /// `evaluate` is the one place where the rules of the other headers of policy/ are combined.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
@@ -53,6 +55,35 @@ enum class Reason : std::uint8_t {
   upgrade,                 ///< the request asks for another protocol
   method_override          ///< the request names another method in a field
 };
+
+/// What it says, in words.
+constexpr std::string_view to_string(Action a) noexcept {
+  constexpr std::string_view words[] = {"serve", "serve and revalidate", "validate", "fetch",
+                                        "unsatisfiable"};
+  return words[static_cast<std::size_t>(a)];
+}
+constexpr std::string_view to_string(Reason r) noexcept {
+  constexpr std::string_view words[] = {"fresh",
+                                        "max-stale",
+                                        "stale-while-revalidate",
+                                        "URI miss",
+                                        "Vary miss",
+                                        "stale",
+                                        "response no-cache",
+                                        "invalidated",
+                                        "request no-cache",
+                                        "request max-age",
+                                        "request min-fresh",
+                                        "request no-store",
+                                        "not reusable",
+                                        "method",
+                                        "range",
+                                        "part missing",
+                                        "conditional request",
+                                        "upgrade",
+                                        "method override"};
+  return words[static_cast<std::size_t>(r)];
+}
 
 /// The outcome of `evaluate`: a small value.
 class Decision {

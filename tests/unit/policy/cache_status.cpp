@@ -2,6 +2,8 @@
 
 #include "beast_cache/policy/cache_status.hpp"
 
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "table.hpp"
@@ -132,6 +134,17 @@ TEST_CASE("the member comes after those of the caches nearer to the origin") {
   auto response = fields("Cache-Status: upstream; hit|A: 1");
   CacheStatus{}.hit().append_to(response);
   CHECK(text(response) == "Cache-Status: upstream; hit|Cache-Status: beast_cache; hit|A: 1");
+}
+
+TEST_CASE("what was decided, and why, has a name of its own") {
+  std::set<std::string_view> names;
+  for (int i = 0; i <= static_cast<int>(policy::Reason::method_override); ++i)
+    CHECK(names.insert(policy::to_string(static_cast<policy::Reason>(i))).second);
+  CHECK(policy::to_string(policy::Reason::fresh) == "fresh");
+  CHECK(policy::to_string(policy::Reason::part_missing) == "part missing");
+  CHECK(policy::to_string(policy::Reason::method_override) == "method override");
+  CHECK(policy::to_string(policy::Action::serve) == "serve");
+  CHECK(policy::to_string(policy::Action::unsatisfiable) == "unsatisfiable");
 }
 
 TEST_CASE("every reason to forward has a token of RFC 9211") {
