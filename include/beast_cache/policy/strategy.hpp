@@ -5,7 +5,6 @@
 /// `evaluate` is the one place where the rules of the other headers of policy/ are combined.
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -58,31 +57,62 @@ enum class Reason : std::uint8_t {
 
 /// What it says, in words.
 constexpr std::string_view to_string(Action a) noexcept {
-  constexpr std::string_view words[] = {"serve", "serve and revalidate", "validate", "fetch",
-                                        "unsatisfiable"};
-  return words[static_cast<std::size_t>(a)];
+  switch (a) {
+    case Action::serve:
+      return "serve";
+    case Action::serve_and_revalidate:
+      return "serve and revalidate";
+    case Action::validate:
+      return "validate";
+    case Action::fetch:
+      return "fetch";
+    case Action::unsatisfiable:
+      return "unsatisfiable";
+  }
+  return "";
 }
 constexpr std::string_view to_string(Reason r) noexcept {
-  constexpr std::string_view words[] = {"fresh",
-                                        "max-stale",
-                                        "stale-while-revalidate",
-                                        "URI miss",
-                                        "Vary miss",
-                                        "stale",
-                                        "response no-cache",
-                                        "invalidated",
-                                        "request no-cache",
-                                        "request max-age",
-                                        "request min-fresh",
-                                        "request no-store",
-                                        "not reusable",
-                                        "method",
-                                        "range",
-                                        "part missing",
-                                        "conditional request",
-                                        "upgrade",
-                                        "method override"};
-  return words[static_cast<std::size_t>(r)];
+  switch (r) {
+    case Reason::fresh:
+      return "fresh";
+    case Reason::stale_max_stale:
+      return "max-stale";
+    case Reason::stale_while_revalidate:
+      return "stale-while-revalidate";
+    case Reason::uri_miss:
+      return "URI miss";
+    case Reason::vary_miss:
+      return "Vary miss";
+    case Reason::stale:
+      return "stale";
+    case Reason::response_no_cache:
+      return "response no-cache";
+    case Reason::invalidated:
+      return "invalidated";
+    case Reason::request_no_cache:
+      return "request no-cache";
+    case Reason::request_max_age:
+      return "request max-age";
+    case Reason::request_min_fresh:
+      return "request min-fresh";
+    case Reason::request_no_store:
+      return "request no-store";
+    case Reason::not_reusable:
+      return "not reusable";
+    case Reason::method:
+      return "method";
+    case Reason::range:
+      return "range";
+    case Reason::part_missing:
+      return "part missing";
+    case Reason::conditional:
+      return "conditional request";
+    case Reason::upgrade:
+      return "upgrade";
+    case Reason::method_override:
+      return "method override";
+  }
+  return "";
 }
 
 /// The outcome of `evaluate`: a small value.

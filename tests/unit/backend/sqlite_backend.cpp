@@ -361,7 +361,8 @@ TEST_CASE("150 000 expired responses go by an index, in two slices, whatever is 
   CHECK(removed == std::vector<std::uint64_t>{131072, 150000});
   CHECK(file("SELECT count(*) FROM responses") == "1");
   CHECK(find(backend) == "body");
-  CHECK(file("EXPLAIN QUERY PLAN SELECT id FROM responses WHERE expires_at <= 1 LIMIT 9")
+  CHECK(file("EXPLAIN QUERY PLAN DELETE FROM responses WHERE id IN "
+             "(SELECT id FROM responses WHERE expires_at <= 1 LIMIT 9)")
             .find("responses_expires_at") != std::string::npos);
 }
 
