@@ -35,9 +35,10 @@ void Lane::submit(Operation* operation) {
 // Once queued the operation may complete and let go of the lane: the caller holds it.
 void Lane::enqueue(Operation* operation) noexcept {
   OperationService const& service = operation->service_;
-  Operation* head = head_.load(std::memory_order_relaxed);
-  do operation->next_ = head;
-  while (!head_.compare_exchange_weak(head, operation));
+  operation->next_.store(nullptr, std::memory_order_relaxed);
+  Operation* const before = newest_.exchange(operation);
+  // That one is still in the queue, or in what the pump has taken, and not run past without this link.
+  (before ? before->next_ : oldest_).store(operation, std::memory_order_release);
   // The pump looks at the queue once more after it has changed the state.
   if (state_.load() == running) return;
   WakeScope* const scope = WakeScope::current();
@@ -68,19 +69,10 @@ void Lane::wake() noexcept {
 }
 
 OperationList Lane::take_all() noexcept {
-  Operation* newest = head_.exchange(nullptr);
-  Operation* oldest = nullptr;
-  while (newest) {
-    Operation* const next = std::exchange(newest->next_, oldest);
-    oldest = std::exchange(newest, next);
-  }
-  OperationList operations;
-  while (oldest) {
-    Operation* const next = oldest->next_;
-    operations.push_back(oldest);
-    oldest = next;
-  }
-  return operations;
+  if (!newest_.load(std::memory_order_relaxed)) return {};
+  Operation* const oldest = OperationList::await_link(oldest_);
+  oldest_.store(nullptr, std::memory_order_relaxed);
+  return OperationList(oldest, newest_.exchange(nullptr));
 }
 
 void Lane::pump() noexcept {
@@ -111,7 +103,7 @@ bool Lane::wait() noexcept {
     do {
       for (int i = 0; i < 64 && !found; ++i) {
         detail::pause_processor();
-        found = head_.load(std::memory_order_relaxed) != nullptr;
+        found = newest_.load(std::memory_order_relaxed) != nullptr;
       }
     } while (!found && Clock::now() < deadline);
   }

@@ -74,7 +74,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   struct Pump;
   enum State { idle, running, asleep };
 
-  bool has_work() const noexcept { return head_.load() != nullptr || woken_up_.load(); }
+  bool has_work() const noexcept { return newest_.load() != nullptr || woken_up_.load(); }
   void enqueue(Operation* operation) noexcept;
   OperationList take_all() noexcept;
   void pump() noexcept;
@@ -84,7 +84,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void orphaned() noexcept;
 
   LaneOptions const options_;
-  std::atomic<Operation*> head_{nullptr};  // newest first
+  // The queue, linked from the oldest to the newest.
+  std::atomic<Operation*> newest_{nullptr};
+  std::atomic<Operation*> oldest_{nullptr};
   std::atomic<int> state_{idle};
   std::atomic<bool> woken_up_{false};  // since the pump looked
   std::mutex sleep_mutex_;

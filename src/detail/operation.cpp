@@ -12,6 +12,7 @@
 
 #include "beast_cache/error.hpp"
 #include "detail/lane.hpp"
+#include "detail/system.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -86,53 +87,57 @@ class CancelledCompletion {
   Operation* operation_;
 };
 
-// Looks for one operation on the caller's executor, again and again between that one's other handlers. For a
-// caller that does one quick operation after another, falling asleep and being woken takes several times as
-// long as the operation.
+// Looks for finished operations on the callers' executor, again and again between that one's other handlers,
+// for as long as quick ones are with the lanes. Falling asleep and being woken takes several times as long as
+// such an operation, for the caller's thread and for the lane that has to wake it.
 class Poller {
  public:
-  explicit Poller(Operation* operation) noexcept : operation_(operation) {}
+  Poller(OperationService& service, asio::any_io_executor executor,
+         std::chrono::microseconds patience) noexcept
+      : service_(&service), executor_(std::move(executor)), patience_(patience) {}
   Poller(Poller&& other) noexcept
-      : operation_(std::exchange(other.operation_, nullptr)), until_(other.until_) {}
+      : service_(std::exchange(other.service_, nullptr)),
+        executor_(std::move(other.executor_)),
+        patience_(other.patience_),
+        until_(other.until_) {}
   Poller(Poller const&) = delete;
   Poller& operator=(Poller const&) = delete;
 
   ~Poller() {
-    if (!operation_) return;
-    // The context goes down. What is ready is the poller's to give up.
-    if (!operation_->stop_polling()) operation_->abandon();
-    operation_->release();
+    // Not called: the context goes down, or has no memory for it.
+    if (service_) service_->stop_polling();
+  }
+
+  static void start(Poller poller) {
+    asio::any_io_executor const executor(poller.executor_);
+    asio::defer(executor, std::move(poller));
   }
 
   void operator()() {
-    OperationService& service = operation_->service_;
-    if (operation_->state_.load() == Operation::cancelled) {
-      std::exchange(operation_, nullptr)->release();
-      return;
-    }
-    if (operation_->delivery_.load() != Operation::ready) {
+    for (int i = 0; i < 32 && !service_->has_ready(); ++i) detail::pause_processor();
+    bool give_up = false;
+    if (!service_->has_ready()) {
       auto const now = Lane::Clock::now();
-      if (until_ == Lane::Clock::time_point()) until_ = now + operation_->poll_time_;
-      if (now < until_) {
-        asio::any_io_executor const executor(operation_->executor_);
-        asio::defer(executor, std::move(*this));
-        return;
-      }
-      if (operation_->stop_polling()) {
-        service.polled(false);
-        std::exchange(operation_, nullptr)->release();
+      if (until_ == Lane::Clock::time_point()) until_ = now + patience_;
+      give_up = now >= until_;
+      if (!give_up) {
+        start(std::move(*this));
         return;
       }
     }
-    service.polled(true);
-    Operation* const operation = std::exchange(operation_, nullptr);
-    service.taken(1, operation->weight_ + operation->result_weight_);
-    operation->release();
-    operation->complete();
+    until_ = Lane::Clock::time_point();
+    bool goes_on = false;
+    OperationList ready = service_->take_ready(give_up, goes_on);
+    OperationService& service = *std::exchange(service_, nullptr);
+    // Before the handlers, one of which may run the context itself and wait for that.
+    if (goes_on) start(Poller(service, std::move(executor_), patience_));
+    if (!ready.empty()) CompletionBatch(std::move(ready), 0, 0)();
   }
 
  private:
-  Operation* operation_;
+  OperationService* service_;
+  asio::any_io_executor executor_;
+  std::chrono::microseconds patience_;
   Lane::Clock::time_point until_;
 };
 
@@ -157,8 +162,23 @@ bool Operation::has_to_wait() const noexcept {
   return service_.congested(*lane_);
 }
 
+bool Operation::is_polled_for() const noexcept {
+  return service_.has_poller();
+}
+
 void Operation::put_off() noexcept {
   service_.put_off(this);
+}
+
+Operation* OperationList::await_link(std::atomic<Operation*> const& link) noexcept {
+  for (unsigned tries = 0;; ++tries) {
+    if (Operation* const operation = link.load(std::memory_order_acquire)) return operation;
+    if (tries < 64) {
+      detail::pause_processor();
+    } else {
+      std::this_thread::yield();  // its thread has lost the processor
+    }
+  }
 }
 
 // --- OperationService ---
@@ -166,7 +186,7 @@ void Operation::put_off() noexcept {
 void OperationService::submit(Operation* operation) noexcept {
   // Once it is linked the operation may be cancelled by another thread, complete, and let go of the lane.
   auto const lane = operation->lane_->shared_from_this();
-  bool poll = false;
+  std::optional<Poller> poller;
   {
     std::lock_guard lock(mutex_);
     operation->service_next_ = first_;
@@ -178,39 +198,60 @@ void OperationService::submit(Operation* operation) noexcept {
       return;
     }
     admit(operation);
-    poll = is_worth_polling(*operation);
-    if (poll) {
-      operation->references_.fetch_add(1, std::memory_order_relaxed);
-      operation->delivery_.store(Operation::polled, std::memory_order_relaxed);
-      operation->poll_time_ = lane->options().spin;
+    if (is_worth_polling(*operation)) {
+      set_polled(operation->executor_);
+      poller.emplace(*this, polled_, lane->options().spin);
     }
   }
-  if (!poll) {
-    lane->enqueue(operation);
-    return;
-  }
-  Poller poller(operation);
-  asio::any_io_executor const executor(operation->executor_);
   lane->enqueue(operation);
+  if (!poller) return;
   try {
-    asio::defer(executor, std::move(poller));
+    Poller::start(std::move(*poller));
   } catch (...) {
     // Then it is posted.
   }
 }
 
 bool OperationService::is_worth_polling(Operation const& operation) noexcept {
-  if (operations_ != 1 || !operation.quick_ || operation.lane_->options().spin.count() == 0) return false;
-  unsigned const skip = polls_to_skip_.load(std::memory_order_relaxed);
-  if (skip == 0) return true;
-  polls_to_skip_.store(skip - 1, std::memory_order_relaxed);
+  if (polled_ || !operation.quick_ || operation.lane_->options().spin.count() == 0) return false;
+  if (polls_to_skip_ == 0) return true;
+  --polls_to_skip_;
   return false;
 }
 
-void OperationService::polled(bool success) noexcept {
-  unsigned const failures = success ? 0 : std::min(10u, failed_polls_.load(std::memory_order_relaxed) + 1);
-  failed_polls_.store(failures, std::memory_order_relaxed);
-  if (failures != 0) polls_to_skip_.store(1u << failures, std::memory_order_relaxed);
+void OperationService::set_polled(asio::any_io_executor executor) noexcept {
+  polled_ = std::move(executor);
+  has_poller_.store(static_cast<bool>(polled_), std::memory_order_relaxed);
+}
+
+void OperationService::stop_polling() noexcept {
+  OperationList ready;
+  {
+    std::lock_guard lock(mutex_);
+    set_polled(asio::any_io_executor());
+    if (ready_.empty()) return;
+    has_ready_.store(false, std::memory_order_relaxed);
+    take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
+    ready = std::move(ready_);
+  }
+  asio::any_io_executor const executor(ready.front()->executor_);
+  asio::post(executor, CompletionBatch(std::move(ready), 0, 0));
+}
+
+OperationList OperationService::take_ready(bool give_up, bool& goes_on) noexcept {
+  std::lock_guard lock(mutex_);
+  OperationList ready(std::move(ready_));
+  if (!ready.empty()) {
+    has_ready_.store(false, std::memory_order_relaxed);
+    failed_polls_ = 0;
+    take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
+  } else if (give_up) {
+    failed_polls_ = std::min(10u, failed_polls_ + 1);
+    polls_to_skip_ = 1u << failed_polls_;
+  }
+  goes_on = quick_ != 0 && !(ready.empty() && give_up);
+  if (!goes_on) set_polled(asio::any_io_executor());
+  return ready;
 }
 
 bool OperationService::has_room(Operation const& operation) const noexcept {
@@ -221,6 +262,7 @@ bool OperationService::has_room(Operation const& operation) const noexcept {
 void OperationService::admit(Operation* operation) noexcept {
   operation->admitted_ = true;
   ++operations_;
+  quick_ += operation->quick_ ? 1 : 0;
   bytes_ += operation->weight_;
 }
 
@@ -228,6 +270,7 @@ void OperationService::admit(Operation* operation) noexcept {
 void OperationService::forget(Operation* operation) noexcept {
   if (!std::exchange(operation->admitted_, false)) return;
   --operations_;
+  quick_ -= operation->quick_ ? 1 : 0;
   bytes_ -= operation->weight_;
 }
 
@@ -250,6 +293,10 @@ void OperationService::admit_waiting() noexcept {
 
 void OperationService::taken(std::size_t operations, std::size_t bytes) noexcept {
   std::lock_guard lock(mutex_);
+  take(operations, bytes);
+}
+
+void OperationService::take(std::size_t operations, std::size_t bytes) noexcept {
   operations_ -= operations;
   bytes_ -= bytes;
   untaken_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
@@ -342,7 +389,7 @@ void OperationService::finish_batch(OperationList operations) noexcept {
         std::size_t const weight = operation->weight_ + operation->result_weight_;
         bytes_ += operation->result_weight_;
         untaken_bytes_.fetch_add(weight, std::memory_order_relaxed);
-        if (operation->deliver_to_poller()) continue;  // and gone
+        quick_ -= operation->quick_ ? 1 : 0;
         ++count;
         bytes += weight;
         finished.push_back(operation);
@@ -352,7 +399,13 @@ void OperationService::finish_batch(OperationList operations) noexcept {
       changed_.notify_all();
       return;
     }
-    if (finished.empty()) return;
+    if (finished.front()->executor_ == polled_) {
+      ready_.append(std::move(finished));
+      ready_count_ += count;
+      ready_bytes_ += bytes;
+      has_ready_.store(true, std::memory_order_release);
+      return;
+    }
     ++posting_;
   }
   // Outside the mutex: the thread that this wakes takes it first of all.
@@ -374,6 +427,11 @@ void OperationService::shutdown() noexcept {
     if (operation->state_.compare_exchange_strong(expected, Operation::cancelled)) bury(operation);
     operation = next;
   }
+  while (!ready_.empty()) {
+    Operation* const operation = ready_.pop_front();
+    operation->service_next_ = std::exchange(dead_, operation);
+  }
+  set_polled(asio::any_io_executor());
   // Shells by now.
   while (!waiting_.empty()) waiting_.pop_front()->release();
   changed_.wait(lock, [this] { return first_ == nullptr; });

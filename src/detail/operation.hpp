@@ -46,6 +46,8 @@ class OperationKind {
 class OperationList {
  public:
   OperationList() = default;
+  // What others link, first to last; a link may still be on its way.
+  OperationList(Operation* first, Operation* last) noexcept : first_(first), last_(last) {}
   OperationList(OperationList&& other) noexcept
       : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
   OperationList& operator=(OperationList&& other) noexcept {
@@ -59,6 +61,9 @@ class OperationList {
   void push_front(Operation* operation) noexcept;
   void append(OperationList other) noexcept;
   Operation* pop_front() noexcept;
+
+  // What a submitter is about to write there, if it has not yet: some instructions later.
+  static Operation* await_link(std::atomic<Operation*> const& link) noexcept;
 
  private:
   Operation* first_ = nullptr;
@@ -91,6 +96,14 @@ class Operation {
   // given back with put_off().
   bool has_to_wait() const noexcept;
   void put_off() noexcept;
+
+  // Lane: whether its context looks for what is finished, so that handing over little costs little.
+  bool is_polled_for() const noexcept;
+
+  // Lane: it is the next one. Its submitter has just written it, on another processor.
+  void prefetch() const noexcept {
+    for (std::size_t at = 0; at < 384; at += 64) __builtin_prefetch(reinterpret_cast<char const*>(this) + at, 1);
+  }
 
   // Lane: for its own use.
   void note_time(std::chrono::steady_clock::time_point time) noexcept { noted_time_ = time; }
@@ -135,28 +148,15 @@ class Operation {
   friend class Poller;
 
   enum State { queued, running, cancelled };
-  enum Delivery { by_post, polled, ready };
-
-  // Lane: true if the caller looks for the operation by itself, and finds it now.
-  bool deliver_to_poller() noexcept {
-    int expected = polled;
-    return delivery_.compare_exchange_strong(expected, ready);
-  }
-  // Poller: true if it is to be posted from now on.
-  bool stop_polling() noexcept {
-    int expected = polled;
-    return delivery_.compare_exchange_strong(expected, by_post);
-  }
 
   asio::any_io_executor executor_;  // tracked: a work guard for the caller's context
   OperationService& service_;
   Lane* lane_ = nullptr;
-  Operation* next_ = nullptr;  // in the lane's queue or a list of finished ones
+  std::atomic<Operation*> next_{nullptr};  // in the lane's queue or a list of finished ones
   Operation* service_next_ = nullptr;
   Operation* service_previous_ = nullptr;
   std::atomic<int> state_{queued};
-  std::atomic<int> references_{2};  // the lane's and the completion's, and that of a poller
-  std::atomic<int> delivery_{by_post};
+  std::atomic<int> references_{2};  // the lane's and the completion's
   std::atomic<bool> cancel_requested_{false};
   bool admitted_ = false;  // counted by the service; guarded by its mutex
   bool quick_;
@@ -165,7 +165,6 @@ class Operation {
   std::size_t weight_;             // bytes of the arguments
   std::size_t result_weight_ = 0;  // and of the result
   std::chrono::steady_clock::time_point noted_time_;
-  std::chrono::microseconds poll_time_{};
 };
 
 // Belongs to the execution context of the callers and owns their outstanding operations, so that the context
@@ -191,8 +190,13 @@ class OperationService final : public asio::execution_context::service {
   bool congested(Lane const& lane) const noexcept;
   void put_off(Operation* operation) noexcept;
 
-  // How a poller fared.
-  void polled(bool success) noexcept;
+  // Lane: see Operation::is_polled_for.
+  bool has_poller() const noexcept { return has_poller_.load(std::memory_order_relaxed); }
+
+  // The poller's: whether there is something to take; what there is, and whether it is to look again.
+  bool has_ready() const noexcept { return has_ready_.load(std::memory_order_acquire); }
+  OperationList take_ready(bool give_up, bool& goes_on) noexcept;
+  void stop_polling() noexcept;
 
   // The context has taken that many operations with that many bytes.
   void taken(std::size_t operations, std::size_t bytes) noexcept;
@@ -205,6 +209,8 @@ class OperationService final : public asio::execution_context::service {
   void forget(Operation* operation) noexcept;
   bool has_room(Operation const& operation) const noexcept;
   bool is_worth_polling(Operation const& operation) noexcept;
+  void set_polled(asio::any_io_executor executor) noexcept;
+  void take(std::size_t operations, std::size_t bytes) noexcept;
   void admit(Operation* operation) noexcept;
   void admit_waiting() noexcept;
 
@@ -215,8 +221,16 @@ class OperationService final : public asio::execution_context::service {
   OperationList waiting_;       // not admitted yet
   std::size_t operations_ = 0;  // admitted and not taken
   std::size_t bytes_ = 0;       // in those
-  std::atomic<unsigned> polls_to_skip_{0};
-  std::atomic<unsigned> failed_polls_{0};
+  std::size_t quick_ = 0;       // of them with the lanes
+  // The executor that has a poller, or none, and what is finished for it.
+  asio::any_io_executor polled_;
+  OperationList ready_;
+  std::atomic<bool> has_poller_{false};
+  std::size_t ready_count_ = 0;
+  std::size_t ready_bytes_ = 0;
+  unsigned polls_to_skip_ = 0;
+  unsigned failed_polls_ = 0;
+  alignas(64) std::atomic<bool> has_ready_{false};
   // Of the part of them that was posted. Lanes read it for each operation: on a cache line of its own.
   alignas(64) std::atomic<std::size_t> untaken_bytes_{0};
   alignas(64) std::atomic<int> posting_{0};  // lanes that use the context just now
@@ -224,28 +238,35 @@ class OperationService final : public asio::execution_context::service {
 };
 
 inline void OperationList::push_back(Operation* operation) noexcept {
-  operation->next_ = nullptr;
-  (last_ ? last_->next_ : first_) = operation;
-  last_ = operation;
+  operation->next_.store(nullptr, std::memory_order_relaxed);
+  append(OperationList(operation, operation));
 }
 
 inline void OperationList::push_front(Operation* operation) noexcept {
-  operation->next_ = first_;
+  operation->next_.store(first_, std::memory_order_relaxed);
   first_ = operation;
   if (!last_) last_ = operation;
 }
 
 inline void OperationList::append(OperationList other) noexcept {
   if (other.empty()) return;
-  (last_ ? last_->next_ : first_) = std::exchange(other.first_, nullptr);
+  Operation* const first = std::exchange(other.first_, nullptr);
+  if (last_) {
+    last_->next_.store(first, std::memory_order_relaxed);
+  } else {
+    first_ = first;
+  }
   last_ = std::exchange(other.last_, nullptr);
 }
 
 inline Operation* OperationList::pop_front() noexcept {
   Operation* const operation = first_;
-  first_ = operation->next_;
-  if (!first_) last_ = nullptr;
-  operation->next_ = nullptr;
+  if (operation == last_) {
+    first_ = last_ = nullptr;
+  } else {
+    first_ = await_link(operation->next_);
+    operation->next_.store(nullptr, std::memory_order_relaxed);
+  }
   return operation;
 }
 
