@@ -235,6 +235,23 @@ asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
   co_await bodies->write(job);
 }
 
+asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
+  std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
+  url = options().stored_url(url);
+  std::string const key = create_key(url, options());
+  Writing const writing(bodies->database().epochs(), key);
+  bool others = false;
+  auto job = [&](Handle& handle) {
+    others = detail::remove_equivalents(handle, url, bodies->at_rest());
+    bool const removed = detail::remove_with_aliases(handle, key);
+    bodies->sweep(handle);
+    return removed || others;
+  };
+  bool const removed = co_await bodies->write(job);
+  if (others) bodies->database().epochs().all_written();
+  co_return removed;
+}
+
 asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   Writing const writing(bodies->database().epochs(), key);

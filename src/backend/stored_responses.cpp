@@ -176,15 +176,7 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
                                            LargeBodies& bodies, Found const& found) {
   Seal const& seal = bodies.seal();
   std::optional<Candidate> best;
-  std::optional<SearchKey> search;
-  {
-    std::string const path = SearchKey::path_of(query.url());
-    sqlite::Statement rule = handle.statement(sql::search_rule);
-    rule.bind_text(1, path);
-    if (!rule.step()) return best;
-    std::optional<http::fields> const headers = ResponseRow::decode_fields(bodies.at_rest(), rule.bytes(0));
-    if (headers) search = SearchKey::of(query.url(), *headers);
-  }
+  std::optional<SearchKey> const search = find_search(handle, query.url(), bodies.at_rest());
   if (!search) return best;
   sqlite::Statement heads = handle.statement(sql::heads_by_search);
   heads.bind_text(1, search->search());
@@ -254,19 +246,6 @@ Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies&
     }
     reject(found, best->id(), verdict);
   }
-}
-
-void remove_row(sqlite::Handle& handle, std::int64_t id) {
-  try {
-    handle.statement(sql::remove_row).bind(1, id).run();
-    return;
-  } catch (Error const& error) {
-    if (error.code() != cache_errc::corrupt) throw;
-  }
-  // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
-  // be neither removed nor replaced.
-  handle.execute(sql::reindex);
-  handle.statement(sql::remove_row).bind(1, id).run();
 }
 
 void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
@@ -439,32 +418,6 @@ void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key
   insert.bind_text(1, key).bind_text(2, target_key).bind_text(3, from.str()).bind_text(4, to.str()).run();
 }
 
-bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
-  std::int64_t removed = 0;
-  for (char const* sql : {sql::remove_url, sql::remove_alias}) {
-    handle.statement(sql).bind_text(1, key).run();
-    removed += handle.changes();
-  }
-  handle.statement(sql::remove_aliases_to).bind_text(1, key).run();
-  return removed > 0;
-}
-
-std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
-                            AtRest const& at_rest) {
-  std::vector<std::int64_t> rows;
-  {
-    sqlite::Statement grouped = handle.statement(sql::grouped);
-    grouped.bind_text(1, origin.origin());
-    while (grouped.step()) {
-      std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, grouped.bytes(1));
-      // What can't be read might have named one.
-      if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
-    }
-  }
-  for (std::int64_t const id : rows) remove_row(handle, id);
-  return rows.size();
-}
-
 bool has_url(sqlite::Handle& handle, std::string const& key) {
   sqlite::Statement query = handle.statement(sql::has_url);
   query.bind_text(1, key);
@@ -478,20 +431,6 @@ bool pin(sqlite::Handle& handle, std::string const& key, Url const& url) {
 bool unpin(sqlite::Handle& handle, std::string const& key) {
   handle.statement(sql::unpin).bind_text(1, key).run();
   return handle.changes() != 0;
-}
-
-std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {
-  sqlite::Statement remove = handle.statement(sql::remove_expired);
-  remove.bind(1, now.time_since_epoch().count()).bind(2, static_cast<std::int64_t>(most)).run();
-  auto const removed = static_cast<std::uint64_t>(handle.changes());
-  if (removed < most) remove_lost_aliases(handle);
-  return removed;
-}
-
-void clear_responses(sqlite::Handle& handle) {
-  LargeBodies::clear(handle);
-  handle.statement(sql::clear_redirects).run();
-  handle.statement(sql::clear_pins).run();
 }
 
 }  // namespace detail

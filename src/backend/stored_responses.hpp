@@ -64,6 +64,9 @@ Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies&
 
 void remove_row(sqlite::Handle& handle, std::int64_t id);
 
+// What its query comes to by the No-Vary-Search of what was stored last for the path, if that has one.
+std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
+
 // Removes those of the rows that are still damaged.
 void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                     std::vector<std::int64_t> const& rows);
@@ -118,6 +121,8 @@ class RowToStore {
 void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key, Url const& to,
                  std::string const& target_key);
 bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
+// Those of other URLs that answer requests for this one, by their No-Vary-Search.
+bool remove_equivalents(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
                             AtRest const& at_rest);
 bool has_url(sqlite::Handle& handle, std::string const& key);

@@ -159,7 +159,8 @@ class CacheBackend {
   /// Notes that `from` was a redirect that led to `to` in the end.
   virtual asio::awaitable<void> store_alias(Url from, Url to);
 
-  /// Removes all that is stored for a URL, and the aliases that lead to it.
+  /// Removes all that is stored for a URL, or answers requests for it by No-Vary-Search, and the aliases that
+  /// lead to it.
   /// @return Whether there was anything.
   virtual asio::awaitable<bool> remove_with_aliases(Url url);
 
@@ -194,6 +195,7 @@ class CacheBackend {
  private:
   class EntrySource;
   asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
+  asio::awaitable<std::optional<SearchKey>> find_search(Url const& url) const;
   static void select_newest(Lookup& found, LookupQuery const& query, std::vector<CachedResponse>& variants);
   asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition,
                                               RemovalProgress progress = RemovalProgress());

@@ -55,6 +55,7 @@ class SQLiteBackend final : public CacheBackend {
   std::unique_ptr<BodyWriter> write_body() override;
   asio::awaitable<bool> freshen(StoredResponse response) override;
   asio::awaitable<void> store_alias(Url from, Url to) override;
+  asio::awaitable<bool> remove_with_aliases(Url url) override;
   asio::awaitable<bool> remove_key(std::string key) override;
   asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;
   asio::awaitable<bool> has_url(Url url) override;

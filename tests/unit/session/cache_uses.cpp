@@ -223,3 +223,39 @@ TEST_CASE("A status from 400 on is an error when it is raised") {
     CHECK(has(e.what(), "404"));
   }
 }
+
+TEST_CASE("what is fetched without a look-up is never a part in place of the whole") {
+  class Broken final : public BodyReader {
+   public:
+    asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+      if (std::exchange(read_, true)) throw Error(http_errc::truncated, "origin.test");
+      static_cast<char*>(buffer.data())[0] = 'x';
+      co_return 1;
+    }
+    bool read_ = false;
+  };
+  bool const breaks_off = GENERATE(false, true);
+  CAPTURE(breaks_off);
+  bool is_first = true;
+  World world([&](Request const& request) {
+    if (std::exchange(is_first, false))
+      return FakeClient::answer(request, 200, "Cache-Control: max-age=60\r\nETag: \"a\"\r\n", "whole");
+    if (!breaks_off) {
+      return FakeClient::answer(
+          request, 206, "Cache-Control: max-age=60\r\nETag: \"b\"\r\nContent-Range: bytes 0-0/5\r\n", "x");
+    }
+    auto whole = FakeClient::answer(
+        request, 200, "Cache-Control: max-age=60\r\nETag: \"b\"\r\nContent-Length: 5\r\n", "other");
+    return StreamedResponse(static_cast<ResponseHead&&>(whole), std::make_unique<Broken>());
+  });
+  world.get();
+  if (breaks_off) {
+    CHECK_THROWS_AS(world.run(world.session.get(url).use(CacheUse::force_refresh)), Error);
+  } else {
+    auto part = world.session.get(url).use(CacheUse::force_refresh).header("Range", "bytes=0-0");
+    CHECK(world.run(std::move(part)).status() == 206);
+  }
+  auto const after = world.get();
+  CHECK(after.from_cache());
+  CHECK(after.body() == "whole");
+}

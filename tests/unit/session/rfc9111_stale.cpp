@@ -414,3 +414,37 @@ TEST_CASE("immutable spares the validation that a reload asks for, while it is f
   CHECK(world.asked() == 2);
   CHECK(sent(world, "If-None-Match"));
 }
+
+TEST_CASE("an unsafe request for an equivalent URL removes what No-Vary-Search lets answer for it") {
+  auto const options = each_mode();
+  int state = 1;
+  World world(
+      [&](Request const& request) {
+        if (request.method() == http::verb::post) ++state;
+        return FakeClient::answer(request, 200,
+                                  "Cache-Control: max-age=60\r\nNo-Vary-Search: params=(\"u\")\r\n",
+                                  "state " + std::to_string(state));
+      },
+      options);
+  ask(world, "GET", url + "?u=1");
+  CHECK(ask(world, "GET", url + "?u=2").from_cache());
+  ask(world, "POST", url + "?u=2");
+  CHECK(ask(world, "GET", url + "?u=2").body() == "state 2");
+  CHECK(ask(world, "GET", url + "?u=1").body() == "state 2");
+}
+
+TEST_CASE("a 304 that forbids to store removes what was found, whatever its URL") {
+  auto const options = each_mode();
+  World world(
+      [&](Request const& request) {
+        bool const validates = request.headers().count(http::field::if_none_match) != 0;
+        return FakeClient::answer(request, validates ? 304 : 200,
+                                  std::string("ETag: \"a\"\r\nNo-Vary-Search: params\r\nCache-Control: ") +
+                                      (validates ? "no-store\r\n" : "max-age=60\r\n"),
+                                  validates ? "" : "body");
+      },
+      options);
+  ask(world, "GET", url + "?u=1");
+  CHECK(world.run(world.session.get(url + "?u=2").refresh()).body() == "body");
+  CHECK_FALSE(ask(world, "GET", url + "?u=2").from_cache());
+}

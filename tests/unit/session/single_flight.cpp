@@ -52,6 +52,10 @@ class GatedClient final : public HttpClient {
     gates_.front()->open();
     gates_.pop_front();
   }
+  void open_newest() {
+    gates_.back()->open();
+    gates_.pop_back();
+  }
   void forget() { gates_.pop_front(); }
 
   FakeClient::Answer answer = always("Cache-Control: max-age=60\r\n");
@@ -440,4 +444,61 @@ TEST_CASE("what landed during a look-up is looked up once more, if it was for th
   REQUIRE(slow.has_value());
   CHECK(slow->from_cache() == is_same);
   CHECK(backend->lookups == (is_same ? 3 : 2));
+}
+
+TEST_CASE("an answer from before an unsafe request is neither shared nor stored once that is done") {
+  bool const old_lands_last = GENERATE(false, true);
+  CAPTURE(old_lands_last);
+  Crowd crowd;
+  auto const say = [&](char const* body) {
+    crowd.client->answer = always("Cache-Control: max-age=60\r\n", body);
+  };
+  auto const first = crowd.ask(crowd.session.get(url));
+  auto const post = crowd.ask(crowd.session.post(url));
+  crowd.client->answer = always("", "done");
+  crowd.client->open_newest();
+  crowd.settle();
+  REQUIRE(post->done());
+  auto const second = crowd.ask(crowd.other.get(url));
+  CHECK(crowd.client->asked == 3);
+  if (old_lands_last) {
+    say("new");
+    crowd.client->open_newest();
+    crowd.settle();
+  }
+  say("old");
+  crowd.open();
+  REQUIRE(first->response);
+  CHECK(first->response->body() == "old");
+  if (!old_lands_last) {
+    say("new");
+    crowd.open();
+  }
+  REQUIRE(second->response);
+  CHECK(second->response->body() == "new");
+  auto const later = crowd.ask(crowd.session.get(url));
+  REQUIRE(later->response);
+  CHECK(later->response->body() == "new");
+  CHECK(later->response->from_cache());
+}
+
+TEST_CASE("a 304 from before an unsafe request brings nothing back") {
+  Crowd crowd;
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nETag: \"a\"\r\n", "old");
+  auto const stored = crowd.ask(crowd.session.get(url));
+  crowd.open();
+  REQUIRE(stored->done());
+  crowd.clock->advance(61s);
+  auto const validating = crowd.ask(crowd.session.get(url));
+  auto const post = crowd.ask(crowd.session.post(url));
+  crowd.client->answer = always("", "done");
+  crowd.client->open_newest();
+  crowd.settle();
+  REQUIRE(post->done());
+  // It changes what the answer varies by, so that the response would be stored anew.
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nETag: \"a\"\r\nVary: Accept\r\n", "", 304);
+  crowd.open();
+  REQUIRE(validating->response);
+  CHECK(validating->response->body() == "old");
+  CHECK_FALSE(crowd.ask(crowd.session.get(url))->done());
 }

@@ -123,11 +123,7 @@ asio::awaitable<Lookup> CacheBackend::lookup(LookupQuery query) {
   }
   if (query.has_own_key()) co_return found;
   // Another URL may mean the same.
-  std::optional<std::string> const latest = co_await redirects_->read('?' + SearchKey::path_of(query.url()));
-  if (!latest) co_return found;
-  std::optional<CachedResponse> const ruled = co_await responses_->read(*latest);
-  if (!ruled) co_return found;
-  std::optional<SearchKey> const search = SearchKey::of(query.url(), ruled->headers());
+  std::optional<SearchKey> const search = co_await find_search(query.url());
   if (!search) co_return found;
   std::optional<std::string> same = co_await redirects_->read('~' + search->search());
   if (!same) co_return found;
@@ -178,7 +174,25 @@ asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
 
 asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   std::string key = create_key(url, options_);
-  co_return co_await remove_key(std::move(key));
+  Url const asked = options_.stored_url(url);
+  std::optional<SearchKey> const search = co_await find_search(asked);
+  std::optional<std::string> same;
+  if (search) same = co_await redirects_->pop('~' + search->search());
+  bool removed = co_await remove_key(std::move(key));
+  if (same) {
+    bool const others = co_await remove_key(std::move(*same));
+    removed = removed || others;
+  }
+  co_return removed;
+}
+
+asio::awaitable<std::optional<SearchKey>> CacheBackend::find_search(Url const& url) const {
+  std::optional<SearchKey> search;
+  std::optional<std::string> const latest = co_await redirects_->read('?' + SearchKey::path_of(url));
+  if (!latest) co_return search;
+  std::optional<CachedResponse> const ruled = co_await responses_->read(*latest);
+  if (ruled) search = SearchKey::of(url, ruled->headers());
+  co_return search;
 }
 
 asio::awaitable<bool> CacheBackend::remove_key(std::string key) {

@@ -263,7 +263,7 @@ class CachedExchange : private CachedLookup {
     stored_->headers() = policy::freshened(stored_->headers(), current, rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
     policy::Freshness const fresh = set_expiry(*stored_, *stored_);
-    if (!limits().stores()) co_return fresh;
+    if (!limits().stores() || is_outdated()) co_return fresh;
     if (may_store(*stored_)) {
       bool done = true;
       if (other_variant) {
@@ -275,13 +275,13 @@ class CachedExchange : private CachedLookup {
         done = there.value_or(false);
       } else {
         // Under the old fields it would go on answering requests that the new ones exclude.
-        co_await forget("invalidate");
+        co_await forget("invalidate", *stored_);
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
         done = co_await core_guard("store").run(core_->backend().store(*stored_));
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
-      co_await forget("invalidate");
+      co_await forget("invalidate", *stored_);
     }
     co_return fresh;
   }
@@ -309,7 +309,7 @@ class CachedExchange : private CachedLookup {
       policy::CacheStatus ignored(decision_);
       co_await update(response.headers(), false, ignored);
     } else if (effect == policy::HeadEffect::stale) {
-      co_await forget("invalidate");
+      co_await forget("invalidate", *stored_);
     }
   }
 
@@ -333,6 +333,7 @@ class CachedExchange : private CachedLookup {
     }
     std::string_view unstorable = filtered_out_ ? "filter" : obstacle(response);
     if (unstorable.empty() && response.body().remaining().value_or(0) > most) unstorable = "too large";
+    if (unstorable.empty() && range && !limits().looks()) unstorable = "a part, without a look-up";
     if (!unstorable.empty()) {
       info = CacheInfo().set_cache_status(status.not_stored(unstorable).str());
       return CachedStream(decoded(std::move(response)), std::move(info));
@@ -355,9 +356,9 @@ class CachedExchange : private CachedLookup {
     auto tee = std::make_unique<TeeReader>(core_, response.take_body(), sink, std::move(entry), unstored);
     if (range && range->range()) tee->expects(*range->range());
     if (combines) tee->joins(std::move(held));
-    tee->leads(std::move(lead_));
-    // A whole response, though stale, is worth more than the beginning of its successor.
-    if (stored_ && stored_->status() == 200) tee->drops_incomplete();
+    tee->leads(std::move(lead_), invalidations_);
+    // A whole response, though stale, is worth more than the beginning of its successor. There may be one.
+    if (!limits().looks() || (stored_ && stored_->status() == 200)) tee->drops_incomplete();
     info.set_cache_status(status.str());
     is_told_later_ = true;
     if (options().observer()) tee->tells(options().observer(), request_.url().str(), status.str());

@@ -54,7 +54,7 @@ class CachedLookup : protected ExchangeRules {
     bool const allowed = is_query() || options().allows(request_.method());
     if (!limits().looks() || !allowed || !searches(at_first.reason()))
       co_return policy::CacheStatus(at_first);
-    std::uint64_t const landed = early_ ? early_->landed : core_->backend().flights().landed(place());
+    std::uint64_t const landed = early_ ? early_->landed : flights().landed(place());
     co_await look_up();
     policy::CacheStatus const alone(decision_);
     bool const waited = collapses();
@@ -133,7 +133,7 @@ class CachedLookup : protected ExchangeRules {
 
   asio::awaitable<bool> passes_filter(CachedHead const& head) {
     std::optional<bool> const keeps = co_await ask_filter(head);
-    if (keeps == false) co_await forget("filter");
+    if (keeps == false) co_await forget("filter", head);
     co_return keeps.value_or(false);
   }
 
@@ -142,6 +142,8 @@ class CachedLookup : protected ExchangeRules {
   /// What the requests that may have one answer have in common beside the place.
   std::string flight() const {
     std::string rest = request_.method_string() + '\n' + principal() + '\n';
+    // Not with those that began before an unsafe request did its work.
+    rest += std::to_string(flights().invalidations(url_place())) + '\n';
     if (variant_) {
       rest += *variant_;
     } else if (!candidates_.empty()) {
@@ -170,12 +172,12 @@ class CachedLookup : protected ExchangeRules {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     auto const wait =
         std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
-    SingleFlight& flights = core_->backend().flights();
-    auto ticket = flights.join(place(), flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
+    auto ticket =
+        flights().join(place(), flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
     lead_ = std::move(ticket.lead);
     if (lead_) {
       // One that landed between the look-up and now may have been for this.
-      if (flights.landed(place()) != landed) co_await look_up_again(at_first);
+      if (flights().landed(place()) != landed) co_await look_up_again(at_first);
       co_return false;
     }
     auto const outcome = co_await ticket.follower->wait();

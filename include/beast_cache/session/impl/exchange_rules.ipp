@@ -122,6 +122,7 @@ class ExchangeRules {
 
   asio::awaitable<StreamedResponse> send(Request request) {
     request_time_ = options().clock()->now();
+    invalidations_ = flights().invalidations(url_place());
     // What is stored are the bytes to which the header fields belong; `decoded` is for the caller.
     request.set_decompression(Decompression::off());
     StreamedResponse response = co_await core_->client().send(std::move(request));
@@ -143,7 +144,12 @@ class ExchangeRules {
         policy::invalidated_urls(request_.url(), request_.method(), response.status(), response.headers());
     for (auto const& text : urls) {
       std::optional<Url> url = Url::parse(text);
-      if (url) co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
+      if (!url) continue;
+      // First: what is under way is not to come after what is removed.
+      bool const current = !is_outdated();
+      flights().invalidate(options().stored_url(*url).str());
+      if (current) invalidations_ = flights().invalidations(url_place());
+      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
     }
     auto groups = policy::invalidated_groups(request_.method(), response.status(), response.headers());
     if (!groups.empty()) {
@@ -152,15 +158,22 @@ class ExchangeRules {
     }
   }
 
-  /// Removes what is stored for the request, because of `operation`.
-  asio::awaitable<void> forget(std::string_view operation) {
+  /// Removes what was found for the request, because of `operation`. (That may be stored for another URL.)
+  asio::awaitable<void> forget(std::string_view operation, CachedHead const& found) {
     if (!limits().removes()) co_return;
-    if (own_key_.empty()) {
-      co_await core_guard(operation).get(core_->backend().remove_with_aliases(asked().url()));
+    if (found.key().empty()) {
+      co_await core_guard(operation).get(core_->backend().remove_with_aliases(found.url()));
     } else {
-      co_await core_guard(operation).get(core_->backend().remove_key(own_key_));
+      co_await core_guard(operation).get(core_->backend().remove_key(found.key()));
     }
   }
+
+  SingleFlight& flights() const noexcept { return core_->backend().flights(); }
+  /// Where requests that make the answer invalid are counted, whatever the key that it is stored under.
+  std::string const& url_place() const noexcept { return asked().url().str(); }
+  /// Whether an unsafe request has been answered for the URL since this one was sent: then the answer may be
+  /// of before that.
+  bool is_outdated() const noexcept { return flights().invalidations(url_place()) != invalidations_; }
 
   /// The user's `expire_after` for responses that don't say it themselves.
   std::optional<Expiration> fallback() const { return options().expire_after(request_.url()); }
@@ -187,6 +200,7 @@ class ExchangeRules {
   /// Why a response must not be stored; empty when it may.
   std::string_view obstacle(ResponseHead const& response) const {
     if (!limits().stores()) return "the session does not store";
+    if (is_outdated()) return "invalidated meanwhile";
     if (!has_key_) return "the request's body is no key";
     if (expire_after() && !expire_after()->stores()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
@@ -316,7 +330,8 @@ class ExchangeRules {
   std::optional<policy::Options> recording_rules_;
   TimePoint request_time_;
   TimePoint response_time_;
-  bool is_told_later_ = false;  // the observer, when the response has been stored
+  std::uint64_t invalidations_ = 0;  // of the URL, when the request was sent
+  bool is_told_later_ = false;       // the observer, when the response has been stored
 };
 
 }  // namespace detail

@@ -224,8 +224,12 @@ class TeeReader final : public BodyReader {
   void expects(policy::ByteRange range) noexcept { range_ = range; }
   /// And goes together with what is held of it already.
   void joins(HeldBytes held) { held_ = std::move(held); }
-  /// Others wait for what is stored here.
-  void leads(std::unique_ptr<SingleFlight::Lead> lead) noexcept { lead_ = std::move(lead); }
+  /// Others wait for what is stored here, if anybody leads.
+  /// @param invalidations `SingleFlight::invalidations` of the URL, before the request was sent.
+  void leads(std::unique_ptr<SingleFlight::Lead> lead, std::uint64_t invalidations) noexcept {
+    lead_ = std::move(lead);
+    invalidations_ = invalidations;
+  }
   /// Null when nobody is to wait any more.
   SingleFlight::Lead* lead() const noexcept { return lead_.get(); }
   /// Until that has been read.
@@ -293,7 +297,25 @@ class TeeReader final : public BodyReader {
   asio::awaitable<void> store_whole() {
     if (range_ && copy_->size() != range_->size()) co_return;
     if (held_) co_await join();
-    stored_ = co_await copy_->store(std::move(entry_));
+    stored_ = co_await store(std::move(entry_));
+  }
+
+  /// Unless an unsafe request has been answered for the URL meanwhile: the response may be of before that.
+  asio::awaitable<bool> store(CachedHead entry) {
+    SingleFlight& flights = core_->backend().flights();
+    Url const url = entry.url();
+    std::string key = entry.key();
+    if (flights.invalidations(url.str()) != invalidations_) co_return false;
+    bool const stored = co_await copy_->store(std::move(entry));
+    if (flights.invalidations(url.str()) == invalidations_) co_return stored;
+    // What that removed may have been removed before this was stored.
+    CacheGuard guard(core_->backend().options(), "invalidate", url);
+    if (key.empty()) {
+      co_await guard.get(core_->backend().remove_with_aliases(url));
+    } else {
+      co_await guard.get(core_->backend().remove_key(std::move(key)));
+    }
+    co_return false;
   }
 
   /// Puts the new part in its place among what is held; where a byte is held already, the new one counts.
@@ -340,7 +362,7 @@ class TeeReader final : public BodyReader {
     CacheInfo info(entry_);
     info.set_parts(std::move(parts));
     CachedHead incomplete(std::move(head), std::move(info));
-    co_await copy_->store(std::move(incomplete));
+    co_await store(std::move(incomplete));
   }
 
   std::shared_ptr<CachedCore> core_;
@@ -350,6 +372,7 @@ class TeeReader final : public BodyReader {
   std::optional<HeldBytes> held_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::optional<policy::ByteRange> range_;
+  std::uint64_t invalidations_ = 0;
   bool keeps_incomplete_ = true;
   bool stored_ = false;
   std::string unstored_;

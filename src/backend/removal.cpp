@@ -1,0 +1,88 @@
+#include "backend/entry_slice.hpp"
+#include "backend/sqlite_schema.hpp"
+#include "backend/stored_responses.hpp"
+#include "beast_cache/backend/cache_key.hpp"
+#include "beast_cache/policy/cache_groups.hpp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+void remove_row(sqlite::Handle& handle, std::int64_t id) {
+  try {
+    handle.statement(sql::remove_row).bind(1, id).run();
+    return;
+  } catch (Error const& error) {
+    if (error.code() != cache_errc::corrupt) throw;
+  }
+  // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
+  // be neither removed nor replaced.
+  handle.execute(sql::reindex);
+  handle.statement(sql::remove_row).bind(1, id).run();
+}
+
+std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
+  std::string const path = SearchKey::path_of(url);
+  sqlite::Statement rule = handle.statement(sql::search_rule);
+  rule.bind_text(1, path);
+  if (!rule.step()) return std::nullopt;
+  std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, rule.bytes(0));
+  return headers ? SearchKey::of(url, *headers) : std::nullopt;
+}
+
+bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
+  std::int64_t removed = 0;
+  for (char const* sql : {sql::remove_url, sql::remove_alias}) {
+    handle.statement(sql).bind_text(1, key).run();
+    removed += handle.changes();
+  }
+  handle.statement(sql::remove_aliases_to).bind_text(1, key).run();
+  return removed > 0;
+}
+
+bool remove_equivalents(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
+  std::optional<SearchKey> const search = find_search(handle, url, at_rest);
+  if (!search) return false;
+  std::vector<std::int64_t> rows;
+  {
+    sqlite::Statement heads = handle.statement(sql::heads_by_search);
+    heads.bind_text(1, search->search());
+    while (heads.step()) rows.push_back(heads.integer(ResponseRow::id_column));
+  }
+  for (std::int64_t const id : rows) remove_row(handle, id);
+  return !rows.empty();
+}
+
+std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
+                            AtRest const& at_rest) {
+  std::vector<std::int64_t> rows;
+  {
+    sqlite::Statement grouped = handle.statement(sql::grouped);
+    grouped.bind_text(1, origin.origin());
+    while (grouped.step()) {
+      std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, grouped.bytes(1));
+      // What can't be read might have named one.
+      if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
+    }
+  }
+  for (std::int64_t const id : rows) remove_row(handle, id);
+  return rows.size();
+}
+
+std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {
+  sqlite::Statement remove = handle.statement(sql::remove_expired);
+  remove.bind(1, now.time_since_epoch().count()).bind(2, static_cast<std::int64_t>(most)).run();
+  auto const removed = static_cast<std::uint64_t>(handle.changes());
+  if (removed < most) remove_lost_aliases(handle);
+  return removed;
+}
+
+void clear_responses(sqlite::Handle& handle) {
+  LargeBodies::clear(handle);
+  handle.statement(sql::clear_redirects).run();
+  handle.statement(sql::clear_pins).run();
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
