@@ -160,3 +160,20 @@ TEST_CASE("A file of the first version keeps its responses and aliases") {
   CHECK(body_of(run(backend.lookup(query("http://example.org/part")))) == "ab");
   CHECK(run(backend.remove_expired(at(61))) == 2);
 }
+
+TEST_CASE("Removing a URL takes what answers for it by No-Vary-Search") {
+  AnyBackend backend;
+  INFO(backend.name());
+  auto const store = [&](std::string_view where) {
+    run(backend->store(answer(make_request(where), "No-Vary-Search: params=(\"utm\")\r\n", "body")));
+  };
+  auto const there = [&](std::string_view where) {
+    return body_of(run(backend->lookup(query(where, "")))).has_value();
+  };
+  store("http://example.org/s?a=1&utm=x");
+  store("http://example.org/s?a=2");
+  CHECK(run(backend->remove_with_aliases(Url("http://example.org/s?a=1"))));
+  CHECK_FALSE(there("http://example.org/s?a=1&utm=x"));
+  CHECK(there("http://example.org/s?a=2"));
+  CHECK_FALSE(run(backend->remove_with_aliases(Url("http://example.org/s?a=1"))));
+}
