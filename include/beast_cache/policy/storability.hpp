@@ -182,6 +182,7 @@ inline Storability storability(RequestView const& request, unsigned status, http
 
   auto const& control = facts.control;
   bool const explicit_lifetime = detail::has_explicit_lifetime(facts, options);
+  if (request.no_store()) return Storability::request_no_store;
   if (options.cache_control()) {
     if (asked.cache_control.no_store()) return Storability::request_no_store;
     auto const verdict = detail::directives_allow(control, status, options);

@@ -35,6 +35,11 @@ class RequestView {
   /// Whether the one who asks makes a 304, a 206 or a 416 of a stored response, as `Decision::answer` says.
   /// Default: false, and requests with preconditions or Range go to the origin.
   RequestView& makes_answers(bool b) noexcept { return makes_answers_ = b, *this; }
+  /// Demands of the one who asks, beside the fields: they count as the directives of those names do, and
+  /// whatever `Options::cache_control` says of these. Default: false.
+  RequestView& no_store(bool b) noexcept { return no_store_ = b, *this; }
+  RequestView& no_cache(bool b) noexcept { return no_cache_ = b, *this; }
+  RequestView& only_if_cached(bool b) noexcept { return only_if_cached_ = b, *this; }
 
   /// `verb::unknown` for a method that Beast does not know.
   http::verb method() const noexcept { return method_; }
@@ -42,6 +47,9 @@ class RequestView {
   http::fields const& headers() const noexcept { return *headers_; }
   Url const* url() const noexcept { return url_; }
   bool makes_answers() const noexcept { return makes_answers_; }
+  bool no_store() const noexcept { return no_store_; }
+  bool no_cache() const noexcept { return no_cache_; }
+  bool only_if_cached() const noexcept { return only_if_cached_; }
 
  private:
   http::fields const* headers_;
@@ -49,6 +57,9 @@ class RequestView {
   std::string_view method_string_;
   http::verb method_;
   bool makes_answers_ = false;
+  bool no_store_ = false;
+  bool no_cache_ = false;
+  bool only_if_cached_ = false;
 };
 
 /// A stored response, and what was noted when it was stored. It borrows the fields.

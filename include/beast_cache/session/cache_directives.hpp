@@ -43,6 +43,12 @@ class CacheDirectives {
     limits_.set(CacheUse::offline, on);
     return *this;
   }
+  /// Whether the exchange is kept out of the cache: neither answered from it nor stored there. Default:
+  /// false.
+  CacheDirectives& no_store(bool on) {
+    limits_.keep_out(on);
+    return *this;
+  }
   /// Adds what a session says of all its requests.
   CacheDirectives& add(detail::Limits limits) {
     limits_ = limits_ | limits;
@@ -53,6 +59,7 @@ class CacheDirectives {
   detail::Limits limits() const noexcept { return limits_; }
   bool refresh() const noexcept { return limits_.validates(); }
   bool only_if_cached() const noexcept { return !limits_.asks(); }
+  bool no_store() const noexcept { return limits_.keeps_out(); }
 
  private:
   std::optional<Expiration> expire_after_;

@@ -52,6 +52,9 @@ class Limits {
     }
   }
 
+  /// For the one request, beside its uses: whether it is kept out of the cache.
+  void keep_out(bool on) noexcept { bits_ = on ? bits_ | kept_out : bits_ & ~kept_out; }
+
   /// Whether it is `CacheUse::normal`.
   bool is_none() const noexcept { return bits_ == 0; }
   /// Whether what is stored may answer, or be validated.
@@ -61,6 +64,8 @@ class Limits {
   bool removes() const noexcept { return (bits_ & no_remove) == 0; }
   bool asks() const noexcept { return (bits_ & no_ask) == 0; }
   bool validates() const noexcept { return (bits_ & validate) != 0; }
+  /// Whether the program keeps the exchange out of the cache. What it records it has to find again.
+  bool keeps_out() const noexcept { return (bits_ & kept_out) != 0 && !is_recording(); }
   /// Whether all is stored and answered, whatever HTTP says of it.
   bool is_recording() const noexcept { return (bits_ & any_answer) != 0; }
   /// Whether it is an error when there is no answer.
@@ -68,7 +73,7 @@ class Limits {
 
  private:
   static constexpr unsigned no_look = 1, no_store = 2, no_remove = 4, no_ask = 8, validate = 16,
-                            any_answer = 32, unmatched = 64;
+                            any_answer = 32, unmatched = 64, kept_out = 128;
   static constexpr unsigned bits_of(CacheUse use) noexcept {
     switch (use) {
       case CacheUse::read_only:

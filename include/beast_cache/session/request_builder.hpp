@@ -190,9 +190,13 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
     parts_->options.only_if_cached(true);
     return std::move(*this);
   }
-  /// Keeps this exchange out of the cache (RFC 9111 section 5.2.1.5). Cached sessions only.
-  RequestBuilder&& no_store() && requires requires(options_type& o) { o.refresh(true); }
-  { return std::move(*this).add_header("Cache-Control", "no-store"); }
+  /// Keeps this exchange out of the cache, and asks those on the way to do so (RFC 9111 section 5.2.1.5).
+  /// Cached sessions only.
+  RequestBuilder&& no_store() && requires requires(options_type& o) { o.no_store(true); }
+  {
+    parts_->options.no_store(true);
+    return std::move(*this).add_header("Cache-Control", "no-store");
+  }
 
   /// Runs the request to the end of its body, as an operation of signature void(error_code, response_type).
   template <asio::completion_token_for<void(error_code, response_type)> Token = asio::use_awaitable_t<>>

@@ -232,6 +232,8 @@ TEST_CASE("without cache_control the directives do not count, the rest does") {
   CHECK(policy::storability(get, 206, none, off) == S::partial);
   auto const request_no_store = fields("Cache-Control: no-store");
   CHECK(policy::storability(RequestView{http::verb::get, request_no_store}, 200, none, off) == S::storable);
+  CHECK(policy::storability(RequestView{get}.no_store(true), 200, none, off) == S::request_no_store);
+  CHECK(policy::storability(RequestView{get}.no_store(true), 200, none, {}) == S::request_no_store);
   auto const authorized = fields("Authorization: x");
   auto const shared_off = shared_mode().cache_control(false);
   CHECK(policy::storability(RequestView{http::verb::get, authorized}, 200, fields("Cache-Control: public"),

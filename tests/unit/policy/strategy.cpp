@@ -639,6 +639,27 @@ TEST_CASE("without cache_control a request's directives do not count either, Var
   CHECK(decide(http::verb::get, fields("Range: bytes=0-1"), &view, 1, off).reason() == Reason::range);
 }
 
+TEST_CASE("what the one who asks demands beside the fields counts as they do, without cache_control, too") {
+  auto const options = policy::Options{}.cache_control(GENERATE(true, false));
+  auto const none = fields("");
+  auto const headers = fields("ETag: \"a\"");
+  StoredView const view = StoredView{200, headers, t0, t0}.expires_override(at(100));
+  RequestView const plain{http::verb::get, none};
+  auto const outcome = [&](RequestView const& request, StoredView const* stored, int after) {
+    auto const decision = policy::evaluate(request, stored, options, at(after));
+    return std::pair(decision.action(), decision.reason());
+  };
+  CHECK(outcome(plain, &view, 1) == std::pair(Action::serve, Reason::fresh));
+  CHECK(outcome(RequestView(plain).no_cache(true), &view, 1) ==
+        std::pair(Action::validate, Reason::request_no_cache));
+  CHECK(outcome(RequestView(plain).no_store(true), &view, 1) ==
+        std::pair(Action::fetch, Reason::request_no_store));
+  auto const home = RequestView(plain).only_if_cached(true);
+  CHECK(outcome(home, &view, 1) == std::pair(Action::serve, Reason::fresh));
+  CHECK(outcome(home, &view, 101) == std::pair(Action::unsatisfiable, Reason::stale));
+  CHECK(outcome(home, nullptr, 1) == std::pair(Action::unsatisfiable, Reason::uri_miss));
+}
+
 TEST_CASE("the heuristic can be turned off, and its part and cap set") {
   auto const none = fields("");
   auto const headers = fields("Date: @0|Last-Modified: @-1000");

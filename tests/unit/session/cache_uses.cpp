@@ -113,6 +113,83 @@ TEST_CASE("offline asks nobody, whatever the method and the options") {
   CHECK(world.run(world.session.get(url).only_if_cached()).from_cache());
 }
 
+namespace {
+
+/// Asks in each of the ways that there are: with all of the body, by its stream, and as an operation.
+std::string ask_by(World& world, std::string const& way,
+                   std::function<RequestBuilder<detail::CachedCore>()> const& make) {
+  if (way == "get") return world.run(make()).cache_status();
+  if (way == "send") return world.run(make().send()).cache_status();
+  CachedStream stream = world.run(make().stream());
+  world.run(read_all(stream.take_body()));
+  return stream.cache_status();
+}
+
+}  // namespace
+
+TEST_CASE("what the program asks for holds without cache_control, too") {
+  RangeOrigin origin;
+  World world([&](Request const& request) { return origin(request); },
+              CacheOptions().cache_control(false).expire_after(60s));
+  auto const way = GENERATE(as<std::string>(), "get", "stream", "send");
+  CAPTURE(way);
+  CachedSession& session = world.session;
+  SECTION("refresh") {
+    world.get();
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).refresh(); }), "fwd=request; fwd-status=304"));
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::refresh); }), "fwd-status=304"));
+    CachedSession refreshing = session.with(CacheUse::refresh);
+    CHECK(has(ask_by(world, way, [&] { return refreshing.get(url); }), "fwd-status=304"));
+    CHECK(world.asked() == 4);
+    CHECK(world.last_sent("Cache-Control") == "no-cache");
+    CHECK(world.last_sent("If-None-Match") == "\"a\"");
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).refresh().refresh(false); }), "hit"));
+  }
+  SECTION("no_store") {
+    auto const keep_out = [&] { return session.get(url).no_store(); };
+    CHECK(has(ask_by(world, way, keep_out), "fwd=request; detail=\"request no-store\""));
+    CHECK_FALSE(is_stored(world));
+    CHECK(world.last_sent("Cache-Control") == "no-store");
+    world.get();
+    origin.body = "new";
+    CHECK_FALSE(has(ask_by(world, way, keep_out), "hit"));
+    CHECK(world.asked() == 3);
+    CHECK(world.get().body() == "0123456789");
+    CHECK(ask_by(world, way, [&] { return session.get(url).no_store().only_if_cached(); }) ==
+          world.run(session.disabled().get(url).only_if_cached()).cache_status());
+  }
+  SECTION("force_refresh and disabled") {
+    world.get();
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::force_refresh); }), "stored"));
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::disabled); }), "fwd=request"));
+    CHECK(world.asked() == 3);
+  }
+}
+
+TEST_CASE("a session that refreshes does so as a client of another one, without cache_control, too") {
+  World world(Counting{""}, CacheOptions().cache_control(false).expire_after(60s));
+  world.get();
+  Request request(http::verb::get, Url(url));
+  StreamedResponse const response = world.run(world.session.with(CacheUse::refresh).send(request));
+  CHECK(has(std::string(response.header("Cache-Status")), "fwd=request"));
+  CHECK(world.asked() == 2);
+}
+
+TEST_CASE("what the fields of a request say does not count without cache_control") {
+  World world(Counting{""}, CacheOptions().cache_control(false).expire_after(60s));
+  world.get();
+  CHECK(world.run(world.session.get(url).header("Cache-Control", "no-store")).from_cache());
+  CHECK(world.run(world.session.get(url).header("Cache-Control", "no-cache")).from_cache());
+}
+
+TEST_CASE("what is kept out of the cache is recorded and replayed as everything is") {
+  World world(Counting{""});
+  CHECK(world.run(world.session.get(url).no_store().use(CacheUse::record)).body() == "1");
+  CHECK(world.run(world.session.get(url).no_store().use(CacheUse::record)).from_cache());
+  CHECK(world.run(world.session.with(CacheUse::replay).get(url).no_store()).body() == "1");
+  CHECK(world.asked() == 1);
+}
+
 TEST_CASE("what several uses forbid adds up, and the first session is as it was") {
   World world(Counting{"Cache-Control: max-age=60\r\n"});
   CachedSession both = world.session.with(CacheUse::read_only).with(CacheUse::force_refresh);

@@ -269,6 +269,22 @@ TEST_CASE("What nobody may see is not seen in memory either") {
   }
 }
 
+TEST_CASE("What the program asks for holds in front of memory, too, without cache_control") {
+  int count = 0;
+  Site site(
+      [&](Request const& request) { return FakeClient::answer(request, 200, "", std::to_string(++count)); },
+      CacheOptions().memory(1u << 20).cache_control(false).expire_after(60s));
+  CHECK(site.run(site.session.get(url).no_store()).body() == "1");
+  CHECK_FALSE(site.run(site.backend->has_url(Url(url))));
+  site.warm_up();
+  REQUIRE(site.at_once(site.session.get(url)));
+  CHECK(site.run(site.session.get(url).no_store()).body() == "3");
+  CHECK(site.at_once(site.session.get(url))->body() == "2");
+  CHECK(site.run(site.session.get(url).refresh()).body() == "4");
+  CHECK(site.run(site.session.get(url).use(CacheUse::refresh)).body() == "5");
+  CHECK(site.run(site.session.get(url)).body() == "5");
+}
+
 TEST_CASE("A request is looked up as it is sent, whatever its client would make of it by then") {
   // Has credentials as soon as it is prepared a second time.
   class Late final : public HttpClient {

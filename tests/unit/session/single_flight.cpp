@@ -135,6 +135,19 @@ TEST_CASE("many requests for one URL are one for the origin") {
   CHECK(outcomes.back()->response->from_cache());
 }
 
+TEST_CASE("who must not ask the origin does not wait for one who does, nor leads others") {
+  bool const obeys = GENERATE(true, false);
+  CAPTURE(obeys);
+  Crowd crowd(CacheOptions().cache_control(obeys).expire_after(60s));
+  auto const leader = crowd.ask(crowd.session.get(url));
+  CHECK(crowd.client->asked == 1);
+  auto const offline = crowd.ask(crowd.session.get(url).only_if_cached());
+  REQUIRE(offline->response.has_value());
+  CHECK(offline->response->status() == 504);
+  crowd.open();
+  CHECK(leader->response.has_value());
+}
+
 TEST_CASE("sessions that share a backend wait for one another") {
   Crowd crowd;
   auto const one = crowd.ask(crowd.session.get(url));

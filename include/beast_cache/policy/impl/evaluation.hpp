@@ -71,7 +71,7 @@ class Evaluation {
     }
     if (facts_.upgrade) return trace_(Rule::no_upgrade, false), Reason::upgrade;
     if (facts_.method_override) return trace_(Rule::no_method_override, false), Reason::method_override;
-    if (options_.cache_control() && facts_.cache_control.no_store()) {
+    if (request_.no_store() || (options_.cache_control() && facts_.cache_control.no_store())) {
       return trace_(Rule::request_no_store, false), Reason::request_no_store;
     }
     return std::nullopt;
@@ -80,7 +80,8 @@ class Evaluation {
   /// To the origin, unless the request forbids that (RFC 9111 section 5.2.1.7). Only a method that a cache
   /// can answer is held to it.
   Decision forward(Reason reason, Action action = Action::fetch) const {
-    bool const held = options_.cache_control() && facts_.cache_control.only_if_cached();
+    bool const held =
+        request_.only_if_cached() || (options_.cache_control() && facts_.cache_control.only_if_cached());
     if (held && reason != Reason::method) {
       trace_(Rule::only_if_cached, false);
       action = Action::unsatisfiable;
@@ -137,7 +138,8 @@ class Evaluation {
       }
       if (options_.stale_extensions() && control.stale_while_revalidate() &&
           trace_(Rule::stale_while_revalidate, within(control.stale_while_revalidate(), freshness))) {
-        if (asked.only_if_cached()) return decided(Action::serve, Reason::stale_while_revalidate);
+        if (request_.only_if_cached() || asked.only_if_cached())
+          return decided(Action::serve, Reason::stale_while_revalidate);
         auto d = decided(Action::serve_and_revalidate, Reason::stale_while_revalidate);
         // It may be served at once, so it may be served as well after a validation that was waited for.
         d.stale_on_error_ = d.stale_on_status_ = true;
@@ -180,7 +182,7 @@ class Evaluation {
 
   /// Which of the request's directives a fresh response fails (RFC 9111 sections 5.2.1.1, 5.2.1.3, 5.2.1.4).
   std::optional<Reason> refused_by_request(CacheControl const& asked, Freshness const& f) const {
-    if (options_.cache_control() && facts_.no_cache()) {
+    if (request_.no_cache() || (options_.cache_control() && facts_.no_cache())) {
       return trace_(Rule::request_no_cache, false), Reason::request_no_cache;
     }
     // max-age=0 asks for a validation, even of what has just arrived.

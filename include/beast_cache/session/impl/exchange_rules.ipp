@@ -101,7 +101,11 @@ class ExchangeRules {
   }
   policy::RequestView view() const noexcept {
     policy::RequestView view(judged_method(), request_.method_string(), asked().headers());
-    return view.url(request_.url()).makes_answers(true);
+    view.url(request_.url()).makes_answers(true);
+    // What the program asks for does not depend on whether header fields count.
+    return view.no_store(limits().keeps_out())
+        .no_cache(limits().validates())
+        .only_if_cached(!limits().asks());
   }
   /// In a private cache the responses to different credentials are kept apart; in any, those to whatever else
   /// the user said.
