@@ -80,14 +80,19 @@ std::string_view LargeBodies::token_of(std::string_view body_checksum) noexcept 
   return body_checksum.starts_with(mark) ? body_checksum.substr(mark.size()) : std::string_view();
 }
 
-std::shared_ptr<LargeBody const> LargeBodies::find(Handle& handle, std::int64_t id, std::string_view token,
+std::shared_ptr<LargeBody const> LargeBodies::find(std::int64_t id, std::string_view token,
                                                    std::uint64_t size) {
-  // Held first: what is there then stays.
+  // Held first: it is not doomed after that.
   auto body = std::make_shared<LargeBody>(shared_from_this(), id, std::string(token), size);
+  std::lock_guard const lock(mutex_);
+  bool const is_doomed = doomed_.count(body->token()) != 0;
+  return is_doomed ? nullptr : body;
+}
+
+bool LargeBodies::is_there(Handle& handle, LargeBody const& body) {
   Statement query = handle.statement(exists);
-  query.bind(1, id).bind_text(2, body->token());
-  if (!query.step()) body.reset();
-  return body;
+  query.bind(1, body.id()).bind_text(2, body.token());
+  return query.step();
 }
 
 LargeBody const& LargeBodies::own(StoredBody::Source const& source) const {
@@ -137,9 +142,7 @@ void LargeBodies::drop(Handle& handle, LargeBody const& body) const {
 }
 
 void LargeBodies::check_there(Handle& handle, LargeBody const& body) const {
-  Statement query = handle.statement(exists);
-  query.bind(1, body.id()).bind_text(2, body.token());
-  if (!query.step()) throw Error(cache_errc::changed, context(database_->path()));
+  if (!is_there(handle, body)) throw Error(cache_errc::changed, context(database_->path()));
 }
 
 std::string LargeBodies::read(Handle& handle, LargeBody const& body, std::uint64_t number, char* to,
@@ -181,6 +184,32 @@ bool LargeBodies::is_left(Statement const& row) {
   return !is_held && deadline < clock_->now();
 }
 
+bool LargeBodies::doom(std::int64_t id, std::string const& token) {
+  std::list<std::string> one{token};
+  std::lock_guard const lock(mutex_);
+  if (held_.count(id) != 0) return false;
+  bool const is_new = doomed_.insert(token).second;
+  // (One of which the first pieces have gone is doomed for good.)
+  if (is_new) sweeping_->tokens_.splice(sweeping_->tokens_.end(), one);
+  return true;
+}
+
+void Doomed::spare() noexcept {
+  std::lock_guard const lock(bodies_->mutex_);
+  for (std::string const& token : tokens_) bodies_->doomed_.erase(token);
+  tokens_.clear();
+}
+
+void Doomed::leave() noexcept {
+  std::lock_guard const lock(bodies_->mutex_);
+  std::list<std::string>& removed = bodies_->removed_;
+  removed.splice(removed.end(), tokens_);
+  while (removed.size() > LargeBodies::most_removed) {
+    bodies_->doomed_.erase(removed.front());
+    removed.pop_front();
+  }
+}
+
 bool LargeBodies::sweep(Handle& handle, std::size_t most) {
   std::vector<std::pair<std::int64_t, std::string>> bodies;
   {
@@ -191,6 +220,7 @@ bool LargeBodies::sweep(Handle& handle, std::size_t most) {
   }
   for (auto const& [id, token] : bodies) {
     if (most == 0) return true;
+    if (!doom(id, token)) continue;
     std::int64_t const first = chunk_id(id, 0);
     std::int64_t last = first;
     {

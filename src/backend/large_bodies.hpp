@@ -15,9 +15,13 @@
 // A body can be seen when the row in `responses` is committed. A trigger notes when the last row that has it
 // goes, whoever removes it; every later write removes some of what is left, but not what this process is
 // reading. What a killed process was writing counts as left after ten minutes without a new piece.
+//
+// Who looks up in a snapshot from before the removal still sees the row, but could not read the pieces: what
+// this process removes is not found any more from then on, unless the removal is rolled back.
 
 #include <chrono>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +42,25 @@ inline namespace v1 {
 namespace detail {
 
 class LargeBody;
+class LargeBodies;
+
+// The tokens of those that one write removes, until it is known whether that was committed.
+class Doomed {
+ public:
+  explicit Doomed(std::shared_ptr<LargeBodies> bodies) noexcept : bodies_(std::move(bodies)) {}
+  Doomed(Doomed const&) = delete;
+  Doomed& operator=(Doomed const&) = delete;
+  ~Doomed() { spare(); }
+  // It was rolled back.
+  void spare() noexcept;
+  // It was committed.
+  void leave() noexcept;
+
+ private:
+  friend class LargeBodies;
+  std::shared_ptr<LargeBodies> const bodies_;
+  std::list<std::string> tokens_;
+};
 
 // Those of one database. Thread safety: all functions; those with a Handle run on its lane.
 class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
@@ -70,22 +93,30 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   }
   template <class Job, class Done>
   bool start_write(asio::any_io_executor const& executor, Job job, Done done, std::size_t weight) {
-    return database_->start(schema_, sqlite::Kind(sqlite::Mode::write, weight), executor, std::move(job),
-                            std::move(done));
+    auto const doomed = std::make_shared<Doomed>(shared_from_this());
+    auto sweeping = [job = std::move(job), doomed](sqlite::Handle& handle) mutable {
+      return doomed->bodies_->run(job, handle, *doomed);
+    };
+    auto settled = [done = std::move(done), doomed](std::exception_ptr const& failure) mutable {
+      if (!failure) doomed->leave();
+      done(failure);
+    };
+    return database_->start(schema_, sqlite::Kind(sqlite::Mode::write, weight), executor, std::move(sweeping),
+                            std::move(settled));
   }
   // @param weight About how many bytes it writes.
   template <class Job>
   asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(Job& job, std::size_t weight = 0) {
-    return database_->run(schema_, sqlite::Kind(sqlite::Mode::write, weight), Reference<Job>(job));
+    return write(shared_from_this(), &job, weight);
   }
 
   // A row's body_checksum. Its token, or nothing for a body within the row.
   static std::string checksum_of(std::string_view token);
   static std::string_view token_of(std::string_view body_checksum) noexcept;
 
-  // One that a look-up found; null when it is not there.
-  std::shared_ptr<LargeBody const> find(sqlite::Handle& handle, std::int64_t id, std::string_view token,
-                                        std::uint64_t size);
+  // One that a row names: what is there then stays. Null when it is being removed.
+  std::shared_ptr<LargeBody const> find(std::int64_t id, std::string_view token, std::uint64_t size);
+  static bool is_there(sqlite::Handle& handle, LargeBody const& body);
   // The body of a response that is to be stored. Throws Error(invalid_argument) for another backend's.
   LargeBody const& own(StoredBody::Source const& source) const;
 
@@ -121,6 +152,8 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   void abandon(std::string const& token);
 
  private:
+  friend class Doomed;
+
   template <class Job>
   class Reference {
    public:
@@ -131,8 +164,45 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
     Job* job_;
   };
 
+  // Of so many it is remembered that they were removed: more than go while anyone reads in one snapshot.
+  static constexpr std::size_t most_removed = 1024;
+
+  // (The job lives in the caller's coroutine, which does not go before it.)
+  template <class Job>
+  static asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(std::shared_ptr<LargeBodies> self,
+                                                                            Job* job, std::size_t weight) {
+    using Result = std::invoke_result_t<Job&, sqlite::Handle&>;
+    Doomed doomed(self);
+    auto sweeping = [&doomed, job](sqlite::Handle& handle) -> Result {
+      return doomed.bodies_->run(*job, handle, doomed);
+    };
+    sqlite::Kind const kind(sqlite::Mode::write, weight);
+    if constexpr (std::is_void_v<Result>) {
+      co_await self->database_->run(self->schema_, kind, std::move(sweeping));
+      doomed.leave();
+    } else {
+      Result result = co_await self->database_->run(self->schema_, kind, std::move(sweeping));
+      doomed.leave();
+      co_return result;
+    }
+  }
+  // On the lane that writes.
+  template <class Job>
+  std::invoke_result_t<Job&, sqlite::Handle&> run(Job& job, sqlite::Handle& handle, Doomed& doomed) {
+    sweeping_ = &doomed;
+    try {
+      return job(handle);
+    } catch (...) {
+      // Its savepoint is rolled back: a transaction that it shares may be committed nevertheless.
+      doomed.spare();
+      throw;
+    }
+  }
+
   // Of a row of those that are not stored.
   bool is_left(sqlite::Statement const& row);
+  // From now on it is not found. False when somebody has it.
+  bool doom(std::int64_t id, std::string const& token);
 
   std::shared_ptr<sqlite::Database> const database_;
   Seal const seal_;
@@ -142,6 +212,9 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   std::mutex mutex_;
   std::map<std::int64_t, int> held_;
   std::set<std::string> abandoned_;
+  std::set<std::string> doomed_;
+  std::list<std::string> removed_;  // of these, those that will not be there again; the oldest first
+  Doomed* sweeping_ = nullptr;      // of the job that runs on the lane that writes
 };
 
 // One of them, held.

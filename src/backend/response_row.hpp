@@ -20,7 +20,12 @@ namespace detail {
 // The checksums of a row, or with a secret key its signatures, as text.
 class Seal {
  public:
-  enum class Verdict { good, damaged, bad_signature };
+  enum class Verdict {
+    good,
+    damaged,
+    bad_signature,
+    removed  // of what can't be judged: it is about to go, and only this snapshot still has it
+  };
 
   Seal(std::string_view secret_key, std::string_view salt) : guard_(secret_key, salt, "responses") {}
 

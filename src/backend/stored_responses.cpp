@@ -40,8 +40,9 @@ class Candidate {
   Verdict read(sqlite::Handle& handle, LargeBodies& bodies) {
     std::string_view const token = LargeBodies::token_of(row_.body_checksum());
     if (!token.empty()) {
-      std::shared_ptr<LargeBody const> large = bodies.find(handle, body_id_, token, size());
-      if (!large) return Verdict::damaged;
+      std::shared_ptr<LargeBody const> large = bodies.find(body_id_, token, size());
+      if (!large) return Verdict::removed;
+      if (!LargeBodies::is_there(handle, *large)) return Verdict::damaged;
       body_ = StoredBody(std::move(large));
       return Verdict::good;
     }
@@ -240,10 +241,8 @@ Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies&
     if (!best && !query.has_own_key()) best = newest_equivalent(handle, query, bodies, found);
     if (!best) return found;
     Verdict const verdict = best->read(handle, bodies);
-    if (verdict == Verdict::good) {
-      found.selected = std::move(*best).complete();
-      return found;
-    }
+    if (verdict == Verdict::good) found.selected = std::move(*best).complete();
+    if (verdict == Verdict::good || verdict == Verdict::removed) return found;
     reject(found, best->id(), verdict);
   }
 }

@@ -1,5 +1,8 @@
 // Bodies that are stored in pieces.
 
+#include "backend/large_bodies.hpp"
+
+#include "backend/stored_responses.hpp"
 #include "beast_cache/backend/sqlite_backend.hpp"
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "beast_cache/testing/manual_clock.hpp"
@@ -225,6 +228,61 @@ TEST_CASE("A body that another process removes while it is read is an error, nev
     failure = error.code();
   }
   CHECK(failure == cache_errc::changed);
+}
+
+TEST_CASE("A body that is being removed is not found any more, unless that is rolled back") {
+  auto const end = GENERATE(as<std::string>(), "committed", "the write fails", "its transaction fails");
+  CAPTURE(end);
+  World world;
+  std::string const bytes = pattern(3 * piece);
+  world.store(bytes);
+  run(world.backend->close());
+  // A backend's own, with threads that run when they are told to; its writes share transactions.
+  ByHand lanes;
+  SQLiteOptions const options = SQLiteOptions().executor(lanes.executor()).hold_time(std::chrono::seconds(1));
+  auto const bodies = std::make_shared<detail::LargeBodies>(
+      sqlite::Database::open(sqlite::ResolvedPath::resolve(world.path(), false), options),
+      detail::Seal("", options.salt()), detail::AtRest(detail::as_it_came, ""), world.clock);
+  auto nothing = [](sqlite::Handle&) { return true; };
+  lanes.run(bodies->write(nothing));
+  // Who reads in a snapshot from before the removal.
+  sqlite::Handle reader(world.path(), false, sqlite::Handle::Access::read_only, 64 << 20);
+  reader.execute("BEGIN");
+  auto const look_up = [&] { return detail::find_judged(reader, query(url), *bodies); };
+  auto const is_a_miss = [&] {
+    detail::Found const found = look_up();
+    return !found.selected && found.rejected.empty() && found.damaged.empty();
+  };
+  REQUIRE(look_up().selected);
+
+  auto remove = [&](sqlite::Handle& handle) {
+    handle.execute("DELETE FROM responses");
+    CHECK_FALSE(bodies->sweep(handle));
+    CHECK(is_a_miss());
+    if (end == "the write fails") throw Error(cache_errc::io, "removal");
+    return true;
+  };
+  auto fail_all = [&](sqlite::Handle& handle) {
+    if (end != "its transaction fails") return true;
+    handle.execute("ROLLBACK");
+    throw Error(cache_errc::io, "transaction");
+  };
+  auto removal = lanes.begin(bodies->write(remove));
+  auto other = lanes.begin(bodies->write(fail_all));
+  auto const outcome = [&](auto& running) {
+    try {
+      return lanes.finish(running);
+    } catch (Error const& error) {
+      CHECK(error.code() == cache_errc::io);
+      return false;
+    }
+  };
+  CHECK(outcome(*removal) == (end == "committed"));
+  CHECK(outcome(*other) == (end != "its transaction fails"));
+  CHECK(is_a_miss() == (end == "committed"));
+  reader.execute("COMMIT");
+  CHECK(world.pieces() == (end == "committed" ? "0" : "3"));
+  CHECK(look_up().selected.has_value() == (end != "committed"));
 }
 
 TEST_CASE("A damaged piece is an error in its place, and the response is removed") {
