@@ -2,6 +2,7 @@
 /// \file sqlite_options.hpp
 /// What can be set for a cache file.
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstddef>
@@ -32,11 +33,11 @@ class SQLiteOptions {
  public:
   SQLiteOptions() = default;
 
-  /// How long an operation waits for another process's lock before it fails with `cache_errc::busy`.
-  /// Default: 10 s. @throws std::invalid_argument if negative.
+  /// How long an operation waits for another process's lock before it fails with `cache_errc::busy`; a year
+  /// at most. Default: 10 s. @throws std::invalid_argument if negative.
   SQLiteOptions& busy_timeout(std::chrono::milliseconds value) {
     if (value.count() < 0) throw std::invalid_argument("busy_timeout: must not be negative");
-    busy_timeout_ = value;
+    busy_timeout_ = std::min<std::chrono::milliseconds>(value, std::chrono::hours(24 * 365));
     return *this;
   }
   std::chrono::milliseconds busy_timeout() const noexcept { return busy_timeout_; }

@@ -468,6 +468,12 @@ TEST_CASE("settings reads back every option as it is in force", "[storage]") {
   }(again, second));
 }
 
+TEST_CASE("a busy timeout without end is a year", "[storage]") {
+  // Added to the time of now, more would be in the past: nothing would be waited for.
+  SQLiteOptions const options = SQLiteOptions().busy_timeout(std::chrono::milliseconds::max());
+  CHECK(options.busy_timeout() == std::chrono::hours(24 * 365));
+}
+
 TEST_CASE("options out of their range are refused", "[storage]") {
   using namespace std::chrono_literals;
   SQLiteOptions o;
