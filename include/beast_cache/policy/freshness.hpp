@@ -29,9 +29,6 @@ using std::chrono::seconds;
 
 namespace detail {
 
-/// Longer than any time that matters, and far from overflow whatever is added to it.
-inline constexpr milliseconds forever{std::int64_t{1} << 56};
-
 /// `to - from`, within plus or minus `forever`: a damaged file may hold any time.
 constexpr milliseconds elapsed(TimePoint from, TimePoint to) noexcept {
   auto const a = to.time_since_epoch();

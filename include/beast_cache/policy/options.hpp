@@ -2,6 +2,7 @@
 /// \file options.hpp
 /// What a user may choose about the caching rules.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,13 @@
 namespace beast_cache {
 inline namespace v1 {
 namespace policy {
+
+namespace detail {
+
+/// Longer than any time that matters, and far from overflow whatever is added to it.
+inline constexpr std::chrono::milliseconds forever{std::int64_t{1} << 56};
+
+}  // namespace detail
 
 /// Who the cache answers: one user, or several.
 enum class CacheMode : std::uint8_t {
@@ -40,9 +48,11 @@ class Options {
   Options& heuristics(bool on) noexcept { return heuristics_ = on, *this; }
   /// That part, in percent; values above 100 count as 100. Default: 10.
   Options& heuristic_percent(unsigned p) noexcept { return heuristic_percent_ = p < 100 ? p : 100, *this; }
-  /// The longest heuristic lifetime; a negative one counts as zero. Default: 24 hours.
+  /// The longest heuristic lifetime; a negative one counts as zero, one too long to be counted as no bound.
+  /// Default: 24 hours.
   Options& heuristic_cap(std::chrono::seconds s) noexcept {
-    return heuristic_cap_ = s < std::chrono::seconds{0} ? std::chrono::seconds{0} : s, *this;
+    constexpr auto most = std::chrono::floor<std::chrono::seconds>(detail::forever);
+    return heuristic_cap_ = std::clamp(s, std::chrono::seconds{0}, most), *this;
   }
   /// Whether a stale response may stand in when the origin can't be reached, unless the origin or the
   /// request forbids it (RFC 9111 section 4.2.4). Default: true.

@@ -82,6 +82,16 @@ TEST_CASE("age and lifetime are as RFC 9111 section 4.2 computes them") {
         shared_mode());
 }
 
+TEST_CASE("a heuristic lifetime is capped, and a cap without end is none") {
+  std::vector<Row> const rows = {{"4.2.2", "a part of the time", "Last-Modified: @-1000", 0, 10, 10, 100}};
+  check(rows, private_mode().heuristic_cap(seconds::max()));
+  check(rows, private_mode().heuristic_cap(seconds{101}));
+  check({{"4.2.2", "the cap", "Last-Modified: @-1000", 0, 10, 10, 99}},
+        private_mode().heuristic_cap(seconds{99}));
+  check({{"4.2.2", "a negative cap is zero", "Last-Modified: @-1000", 0, 10, 10, 0}},
+        private_mode().heuristic_cap(seconds::min()));
+}
+
 TEST_CASE("the heuristically cacheable statuses are those of RFC 9110 section 15.1") {
   std::string found;
   for (unsigned status = 0; status < 1000; ++status) {
