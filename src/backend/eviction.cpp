@@ -135,27 +135,41 @@ std::uint64_t bytes_in_use(sqlite::Handle& handle) {
 }  // namespace
 
 void RecentUses::note(std::int64_t id) {
+  Uses forgotten;  // outside of the lock
   std::lock_guard lock(mutex_);
-  auto const at = uses_.find(id);
-  if (at != uses_.end()) {
+  auto const at = young_.find(id);
+  if (at != young_.end()) {
     at->second = std::min(most_uses, at->second + 1);
-  } else if (uses_.size() < most_noted) {
-    uses_.emplace(id, 1);
+    return;
   }
+  if (young_.size() >= most_noted / 2) {
+    forgotten.swap(old_);
+    old_.swap(young_);
+  }
+  std::int64_t uses = 1;
+  auto const before = old_.find(id);
+  if (before != old_.end()) {
+    uses = std::min(most_uses, before->second + 1);
+    old_.erase(before);
+  }
+  young_.emplace(id, uses);
 }
 
 std::int64_t RecentUses::take(std::int64_t id) {
   std::lock_guard lock(mutex_);
-  auto const at = uses_.find(id);
-  if (at == uses_.end()) return 0;
-  std::int64_t const uses = at->second;
-  uses_.erase(at);
-  return uses;
+  for (Uses* const uses : {&young_, &old_}) {
+    auto const at = uses->find(id);
+    if (at == uses->end()) continue;
+    std::int64_t const count = at->second;
+    uses->erase(at);
+    return count;
+  }
+  return 0;
 }
 
 bool RecentUses::empty() const {
   std::lock_guard lock(mutex_);
-  return uses_.empty();
+  return young_.empty() && old_.empty();
 }
 
 void RecentUses::write(sqlite::Handle& handle) {
@@ -163,12 +177,15 @@ void RecentUses::write(sqlite::Handle& handle) {
     sqlite::Statement query = handle.statement(has_queue);
     if (!query.step()) return;
   }
-  std::unordered_map<std::int64_t, std::int64_t> uses;
+  Uses young, old;
   {
     std::lock_guard lock(mutex_);
-    uses.swap(uses_);
+    young.swap(young_);
+    old.swap(old_);
   }
-  for (auto const& [id, count] : uses) handle.statement(add_uses).bind(1, id).bind(2, count).run();
+  for (Uses const* const uses : {&old, &young}) {
+    for (auto const& [id, count] : *uses) handle.statement(add_uses).bind(1, id).bind(2, count).run();
+  }
 }
 
 class Bounds::Sums {

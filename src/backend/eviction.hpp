@@ -32,7 +32,9 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-// Hits of this process that the table does not know of yet. Thread safety: all functions.
+// Hits of this process that the table does not know of yet, in two generations: many are of rows that were
+// replaced or removed and are never asked for, so when the younger one is full the older one, which has not
+// been used for that long, is forgotten. Thread safety: all functions.
 class RecentUses {
  public:
   void note(std::int64_t id);
@@ -43,8 +45,10 @@ class RecentUses {
   void write(sqlite::Handle& handle);
 
  private:
+  using Uses = std::unordered_map<std::int64_t, std::int64_t>;  // by id, which is in one of both
+
   mutable std::mutex mutex_;
-  std::unordered_map<std::int64_t, std::int64_t> uses_;
+  Uses young_, old_;
 };
 
 // What had to go.

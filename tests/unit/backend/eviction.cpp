@@ -1,5 +1,7 @@
 // CacheOptions::max_entries and max_bytes: what goes when there is no room.
 
+#include "backend/eviction.hpp"
+
 #include <filesystem>
 #include <random>
 
@@ -214,6 +216,22 @@ TEST_CASE("Uses count beyond close() and are written by nothing else") {
   for (int i = 1000; i < 1100; ++i) cache.store(i);
   for (int i = 0; i < 10; ++i) CHECK(cache.holds(i));
   for (int i = 10; i < 50; ++i) CHECK_FALSE(cache.holds(i));
+}
+
+TEST_CASE("However many uses are not asked for again, the latest are known") {
+  // Of rows that were replaced, say.
+  detail::RecentUses uses;
+  for (std::int64_t id = 0; id < 100'000; ++id) {
+    uses.note(id);
+    if (id % 1000 == 0) uses.note(-1);
+  }
+  CHECK(uses.take(99'999) == 1);
+  CHECK(uses.take(99'999) == 0);
+  CHECK(uses.take(90'000) == 1);
+  CHECK(uses.take(-1) == 3);  // what is used again and again stays
+  CHECK(uses.take(-1) == 0);
+  // The first ones had to go.
+  CHECK(uses.take(0) == 0);
 }
 
 TEST_CASE("A row of the queue without its response is passed over") {
