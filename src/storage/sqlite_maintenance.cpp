@@ -1,6 +1,11 @@
 #include "storage/sqlite_maintenance.hpp"
 
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 
 // Jobs refer to the coroutine's locals: it does not go before its job.
 
@@ -68,6 +73,36 @@ asio::awaitable<VacuumProgress> vacuum_in_slices(DatabasePtr database, TablePtr 
   co_return done;
 }
 
+namespace {
+
+// Moves the write-ahead log into the file and begins it anew, cut to its own length: a single page, which
+// this commit writes. (An UPDATE that changes nothing would write none.) Throws Error(busy) where it is not
+// cut, for someone reads from it, or another process has written meanwhile.
+asio::awaitable<void> cut_log(DatabasePtr database, TablePtr table) {
+  auto nothing = [](Handle&) {};
+  co_await database->run(table, Kind(Mode::checkpoint_all), nothing);
+  std::string const limit = std::to_string(database->options().wal_limit());
+  auto cut = [&](Handle& handle) {
+    std::int64_t const page_size = handle.query_integer("PRAGMA page_size");
+    handle.execute("PRAGMA journal_size_limit=0");
+    try {
+      handle.execute("PRAGMA user_version=" + std::to_string(handle.query_integer("PRAGMA user_version")));
+    } catch (...) {
+      handle.execute("PRAGMA journal_size_limit=" + limit);
+      throw;
+    }
+    handle.execute("PRAGMA journal_size_limit=" + limit);
+    // Source: https://www.sqlite.org/fileformat2.html, "The Write-Ahead Log".
+    constexpr std::int64_t header = 32, frame_header = 24;
+    if (handle.wal_size() > header + frame_header + page_size)
+      throw Error(cache_errc::busy, handle.file() + ": another process writes to it");
+  };
+  co_await database->run(table, Kind(Mode::write_autocommit), cut);
+  co_await database->run(table, Kind(Mode::checkpoint), nothing);
+}
+
+}  // namespace
+
 asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
   Database::Steps const steps(*database);
   auto rewrite = [&](Handle& handle) {
@@ -77,7 +112,7 @@ asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
       table->clear(handle);
       handle.counts().write(handle);
       handle.execute("COMMIT");
-      handle.execute("VACUUM; PRAGMA journal_size_limit=0");
+      handle.execute("VACUUM");
     } catch (...) {
       if (handle.in_transaction()) handle.execute("ROLLBACK");
       handle.execute("PRAGMA secure_delete=OFF");
@@ -86,17 +121,31 @@ asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
     handle.execute("PRAGMA secure_delete=OFF");
   };
   co_await database->run(table, Kind(Mode::write_autocommit), rewrite);
-  auto nothing = [](Handle&) {};
-  co_await database->run(table, Kind(Mode::checkpoint), nothing);
-  // The next commit begins the log anew and cuts it to its own length. It has to write a page: an UPDATE that
-  // changes nothing writes none.
-  std::string const limit = std::to_string(database->options().wal_limit());
-  auto cut = [&](Handle& handle) {
-    handle.execute("PRAGMA user_version=" + std::to_string(handle.query_integer("PRAGMA user_version")));
-    handle.execute("PRAGMA journal_size_limit=" + limit);
-  };
-  co_await database->run(table, Kind(Mode::write_autocommit), cut);
-  co_await database->run(table, Kind(Mode::checkpoint), nothing);
+  // Whoever reads from the log keeps it, with all that is to be erased. They are waited for here, not on the
+  // lane: others go on meanwhile.
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
+  auto const deadline = asio::steady_timer::clock_type::now() + database->busy_timeout();
+  for (;;) {
+    bool erased = false;
+    bool const is_last = asio::steady_timer::clock_type::now() >= deadline;
+    try {
+      co_await cut_log(database, table);
+      erased = true;
+    } catch (Error const& error) {
+      if (error.code() != cache_errc::busy) throw;
+      if (is_last) {
+        throw Error(cache_errc::busy, database->path() +
+                                          ": somebody else reads from it; the entries are "
+                                          "removed, but not erased: clear it again after that");
+      }
+    }
+    if (erased) co_return;
+    timer.expires_after(std::chrono::milliseconds(5));
+    error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) throw Error(ec, "cancelled");
+  }
 }
 
 asio::awaitable<SQLiteOptions> read_settings(DatabasePtr database, TablePtr table) {

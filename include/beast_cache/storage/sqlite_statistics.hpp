@@ -28,7 +28,8 @@ enum class Erase {
   /// The bytes are gone as well: free pages are overwritten, the file is rewritten, the write-ahead log cut.
   /// It takes as long as writing the file, other writers wait. What a copying file system or a flash drive
   /// keeps below is beyond its reach. Cancelled, it may have removed the entries without having overwritten
-  /// their bytes.
+  /// their bytes; so it has when it fails with `cache_errc::busy`, for another program has been reading from
+  /// the file for longer than the busy timeout: once that has ended, a second call erases them.
   secure
 };
 

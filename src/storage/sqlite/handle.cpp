@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
+#include <limits>
 #include <random>
 #include <thread>
 #include <utility>
@@ -329,6 +330,14 @@ bool Handle::wal_is_unread() noexcept {
   }
   file->pMethods->xShmLock(file, first, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
   return true;
+}
+
+std::int64_t Handle::wal_size() const noexcept {
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  sqlite3_int64 size = 0;
+  if (!log || !log->pMethods) return 0;
+  return log->pMethods->xFileSize(log, &size) == SQLITE_OK ? size : std::numeric_limits<std::int64_t>::max();
 }
 
 void Handle::disown() noexcept {

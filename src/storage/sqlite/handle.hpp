@@ -137,6 +137,8 @@ class Handle {
   bool read_wal_mark(WalMark& mark) noexcept;
   // Whether no one reads from the write-ahead log, so that the next commit may begin it anew.
   bool wal_is_unread() noexcept;
+  // Its length in bytes, with what it holds of earlier rounds; 0 for an in-memory database.
+  std::int64_t wal_size() const noexcept;
 
   // Bytes of texts and blobs read so far: the lane splits its batches of completions by them.
   std::size_t bytes_read() const noexcept { return bytes_read_; }

@@ -31,9 +31,10 @@ enum class Mode : int {
   bulk_begin,
   bulk_more,
   bulk_commit,
-  checkpoint,  // runs the job, then moves the write-ahead log into the file
-  barrier,     // touches nothing: completes after all that was submitted before
-  close        // closes the handle; the next operation opens it again
+  checkpoint,      // runs the job, then moves the write-ahead log into the file, as far as that goes
+  checkpoint_all,  // the same, but fails with `busy` unless the next commit can begin the log anew
+  barrier,         // touches nothing: completes after all that was submitted before
+  close            // closes the handle; the next operation opens it again
 };
 
 // Runs operations on one handle. Completions are posted when the queue is empty, earlier if they hold much or
@@ -149,7 +150,7 @@ class WriterLane final : public SQLiteLane {
   void let_in_writers() noexcept;
   bool move_log() noexcept;
   void checkpoint() noexcept;
-  void begin_log_anew() noexcept;
+  bool begin_log_anew() noexcept;
   void may_shrink() noexcept;
   bool shrink() noexcept;
   bool free_some();

@@ -93,6 +93,7 @@ void WriterLane::run_one(Operation* operation) {
       run_bulk(operation);
       return;
     case Mode::checkpoint:
+    case Mode::checkpoint_all:
       run_checkpoint(operation);
       return;
     case Mode::write_autocommit:
@@ -415,14 +416,18 @@ void WriterLane::run_checkpoint(Operation* operation) {
   commit_group();
   open(operation);
   operation->run(&handle());
-  if (!file().memory()) begin_log_anew();
+  bool const all = file().memory() || begin_log_anew();
+  if (!all && !operation->failed() && mode_of(*operation) == Mode::checkpoint_all) {
+    operation->fail(std::make_exception_ptr(
+        Error(cache_errc::busy, file().path() + ": someone else reads from its write-ahead log, or writes")));
+  }
   finished(operation);
 }
 
 // The commit after a complete checkpoint begins the log anew, unless someone still reads from it. Under
 // constant reading there is always one, here or in another process; so for once the writers wait until all
-// those have left who were there before.
-void WriterLane::begin_log_anew() noexcept {
+// those have left who were there before. False if they have not, or another process writes.
+bool WriterLane::begin_log_anew() noexcept {
   auto const deadline = Clock::now() + std::max<Clock::duration>(10 * file().options().hold_time(),
                                                                  std::chrono::milliseconds(20));
   auto const wait_for = [&](auto condition) {
@@ -432,13 +437,14 @@ void WriterLane::begin_log_anew() noexcept {
     }
     return true;
   };
-  if (!lock_out_writers()) return;
+  if (!lock_out_writers()) return false;
   bool const complete = wait_for([this] { return move_log(); });
   let_in_writers();
   // Locked out once more, for the second handle itself reads from the log that it found.
-  if (!complete || !lock_out_writers()) return;
-  wait_for([this] { return handle().wal_is_unread(); });
+  if (!complete || !lock_out_writers()) return false;
+  bool const unread = wait_for([this] { return handle().wal_is_unread(); });
   let_in_writers();
+  return unread;
 }
 
 }  // namespace sqlite

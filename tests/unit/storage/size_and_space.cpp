@@ -1,4 +1,6 @@
 // size() without counting, what is left of erased values, vacuum, and the settings in force.
+#include <sqlite3.h>
+
 #include <boost/asio/detached.hpp>
 #include <filesystem>
 
@@ -348,6 +350,39 @@ TEST_CASE("clear(secure) of one table keeps the other tables of the file", "[sto
     std::uint64_t const size = co_await c.size();
     CHECK(size == 0);
   }(cache, other));
+}
+
+TEST_CASE("clear(secure) fails as long as another program reads what it is to erase", "[storage]") {
+  // Such a reader keeps the write-ahead log from being begun anew; one that reads from the file alone, for
+  // the log had been moved there, keeps it from being moved.
+  bool const from_file = GENERATE(false, true);
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache",
+                    SQLiteOptions().busy_timeout(std::chrono::milliseconds(30)));
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    std::string big;
+    for (int i = 0; i < 1000; ++i) big += "needle in a haystack ";
+    for (int i = 0; i < 50; ++i) co_await c.write("k" + std::to_string(i), big);
+  }(cache));
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(directory.file("demo.sqlite").c_str(), &other) == SQLITE_OK);
+  auto const execute = [&](char const* statement) {
+    REQUIRE(sqlite3_exec(other, statement, nullptr, nullptr, nullptr) == SQLITE_OK);
+  };
+  if (from_file) execute("PRAGMA wal_checkpoint");
+  execute("BEGIN; SELECT count(*) FROM cache");
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    std::string what;
+    error_code const code = co_await code_of(c.clear(Erase::secure), &what);
+    CHECK(code == cache_errc::busy);
+    CHECK_THAT(what, Catch::Matchers::Contains("demo.sqlite"));
+    co_await expect_size(c, 0);
+  }(cache));
+  CHECK(files_with(directory, "needle") != "");
+  execute("COMMIT");
+  run([](SQLiteCache& c) -> asio::awaitable<void> { co_await c.clear(Erase::secure); }(cache));
+  CHECK(files_with(directory, "needle") == "");
+  sqlite3_close(other);
 }
 
 TEST_CASE("vacuum gives free pages back within its budget, in steps between which others go on",
