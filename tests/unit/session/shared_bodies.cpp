@@ -341,6 +341,23 @@ TEST_CASE("the time that the first one has is not that of the others") {
   CHECK(leader->body == "first second");
 }
 
+TEST_CASE("those that read along may have all the time there is") {
+  Audience audience;
+  auto const endless = [&] { return audience.session.get(url).timeout(std::chrono::milliseconds::max()); };
+  auto const leader = audience.ask(endless().stream());
+  auto const early = audience.ask(endless().stream());
+  audience.open();
+  audience.push("first ");
+  auto const late = audience.ask(endless().stream());
+  audience.push("second");
+  audience.end();
+  CHECK(audience.asked() == 1);
+  for (auto const& one : {leader, early, late}) {
+    CHECK(one->complete);
+    CHECK(one->body == "first second");
+  }
+}
+
 TEST_CASE("coded bodies are read along, and decoded by each for itself") {
   Audience audience;
   audience.client->decodes = true;

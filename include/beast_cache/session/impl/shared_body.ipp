@@ -21,6 +21,7 @@
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/stop.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
+#include "beast_cache/session/redirects.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -163,7 +164,7 @@ class ArrivingReader final : public BodyReader {
     // Two of these come to `collapse_wait`; a thread may be busy for a while.
     if (follows)
       stall_ = std::max<Clock::duration>(least_stall, core_->backend().options().collapse_wait() / 2);
-    if (request_->timeout()) deadline_ = Clock::now() + *request_->timeout();
+    if (request_->timeout()) deadline_ = Deadline::after(*request_->timeout());
   }
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
