@@ -141,8 +141,10 @@ class CacheOptions {
     filter_ = nullptr;
     return *this;
   }
-  /// The largest body that is stored, in bytes. Default: 16 MiB. A larger one is passed on and not stored.
-  /// It is the bound on an entry, too: beside the body there are only header fields, which the client bounds
+  /// The largest body that is stored, in bytes, and never more than nine tenths of `max_bytes`: all others
+  /// would have to go for it, and it would not fit even so. Default: 16 MiB. A larger one is passed on and
+  /// not stored. It is the bound on an entry, too: beside the body there are only header fields, which the
+  /// client bounds
   /// (`ClientOptions::max_header_size`).
   /// With a `SQLiteBackend` it takes no more memory to allow more: beyond 256 KiB bodies are written and read
   /// in pieces.
@@ -274,9 +276,9 @@ class CacheOptions {
   policy::Options const& rules() const noexcept { return rules_; }
   std::vector<unsigned> const& allowed_codes() const noexcept { return allowed_codes_; }
   std::vector<http::verb> const& allowed_methods() const noexcept { return allowed_methods_; }
-  /// Never more than `max_bytes`.
+  /// Never more than nine tenths of `max_bytes`.
   std::uint64_t max_body_bytes() const noexcept {
-    return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_);
+    return max_bytes_ == 0 ? max_body_bytes_ : std::min(max_body_bytes_, max_bytes_ - max_bytes_ / 10);
   }
   std::uint64_t max_bytes() const noexcept { return max_bytes_; }
   std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }

@@ -193,6 +193,33 @@ TEST_CASE("a large body that is given up, or is too large, leaves nothing") {
   CHECK(world.events->errors.empty());
 }
 
+TEST_CASE("one response of about max_bytes is not stored, and takes nothing else's room") {
+  constexpr std::size_t bound = 4 << 20;
+  RangeOrigin origin;
+  FileWorld world(std::cref(origin), CacheOptions().max_bytes(bound));
+  auto const other = [](int number) { return url + ("/" + std::to_string(number)); };
+  origin.body = pattern(20'000);
+  for (int i = 0; i < 100; ++i) ask(world, Fields(), other(i));
+  origin.body = pattern(bound);
+  auto const large_one = ask(world);
+  CHECK(large_one.body().size() == bound);
+  CHECK(has(large_one.cache_status(), "detail=\"too large\""));
+  CHECK_FALSE(world.holds());
+  int asked = world.asked();
+  for (int i = 0; i < 100; ++i) CHECK(ask(world, Fields(), other(i)).from_cache());
+  CHECK(world.asked() == asked);
+  // Without a length that is seen when it has come to that.
+  origin.tells_length = false;
+  CHECK(ask(world).body().size() == bound);
+  CHECK_FALSE(world.holds());
+  CHECK(world.events->errors.empty());
+  // As much as is allowed does find room.
+  origin.body = pattern(world.backend->options().max_body_bytes());
+  ask(world);
+  CHECK(world.holds());
+  CHECK(world.events->errors.empty());
+}
+
 TEST_CASE("a store that fails in the middle does not disturb the caller") {
   RangeOrigin origin;
   origin.body = pattern(large);
