@@ -201,11 +201,25 @@ std::optional<http::fields> ResponseRow::decode_fields(AtRest const& at_rest, st
   return parse_headers(*text);
 }
 
+namespace {
+
+// Whether they are those of a body of that size, if there are any.
+bool fit(policy::ByteParts const& parts, std::int64_t size) noexcept {
+  auto left = static_cast<std::uint64_t>(size);
+  for (policy::ByteRange const& range : parts.ranges()) {
+    if (range.last() - range.first() >= left) return false;
+    left -= range.size();
+  }
+  return parts.ranges().empty() || left == 0;
+}
+
+}  // namespace
+
 std::optional<CachedHead> ResponseRow::decode(Url const& url, AtRest const& at_rest) const {
   std::optional<http::fields> headers = decode_fields(at_rest, headers_);
   std::optional<http::fields> vary = decode_fields(at_rest, vary_headers_);
   std::optional<policy::ByteParts> parts = parse_parts(parts_);
-  if (!headers || !vary || !parts) return std::nullopt;
+  if (!headers || !vary || !parts || !fit(*parts, size_)) return std::nullopt;
   ResponseHead head(url, static_cast<unsigned>(status_), std::string(reason_), std::move(*headers),
                     static_cast<unsigned>(version_));
   CacheInfo info;

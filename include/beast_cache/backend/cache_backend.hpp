@@ -196,6 +196,7 @@ class CacheBackend {
   class EntrySource;
   asio::awaitable<std::vector<CachedResponse>> variants_of(std::string key);
   asio::awaitable<std::optional<SearchKey>> find_search(Url const& url) const;
+  asio::awaitable<void> unlist(std::string const& key, std::string const& variant);
   static void select_newest(Lookup& found, LookupQuery const& query, std::vector<CachedResponse>& variants);
   asio::awaitable<std::uint64_t> remove_where(std::function<bool(CachedResponse const&)> condition,
                                               RemovalProgress progress = RemovalProgress());

@@ -144,8 +144,7 @@ class CacheOptions {
   /// The largest body that is stored, in bytes, and never more than nine tenths of `max_bytes`: all others
   /// would have to go for it, and it would not fit even so. Default: 16 MiB. A larger one is passed on and
   /// not stored. It is the bound on an entry, too: beside the body there are only header fields, which the
-  /// client bounds
-  /// (`ClientOptions::max_header_size`).
+  /// client bounds (`ClientOptions::max_header_size`).
   /// With a `SQLiteBackend` it takes no more memory to allow more: beyond 256 KiB bodies are written and read
   /// in pieces.
   CacheOptions& max_body_bytes(std::uint64_t bytes) {

@@ -322,3 +322,22 @@ TEST_CASE("A composed backend needs both of its caches") {
   CHECK_THROWS_AS(CacheBackend(responses, nullptr), std::invalid_argument);
   CHECK_NOTHROW(CacheBackend(responses, redirects));
 }
+
+TEST_CASE("Of what was removed for its age two key-value caches keep nothing") {
+  auto const responses = std::make_shared<MemoryCache<CachedResponse>>();
+  auto const redirects = std::make_shared<MemoryCache<std::string>>();
+  CacheBackend backend(responses, redirects);
+  Request const request = make_request(url, "Accept: a\r\n");
+  CachedResponse first = answer(request, "Vary: Accept\r\n", "1");
+  first.set_expires(at(10));
+  run(backend.store(first));
+  CachedResponse second = answer(make_request(url, "Accept: b\r\n"), "Vary: Accept\r\n", "2");
+  second.set_expires(at(20));
+  run(backend.store(second));
+  CHECK(run(backend.remove_expired(at(15))) == 1);
+  CHECK_FALSE(find(backend, url, "Accept: a\r\n").has_value());
+  CHECK(find(backend, url, "Accept: b\r\n") == "2");
+  CHECK(run(backend.remove_expired(at(25))) == 1);
+  CHECK(run(responses->size()) == 0);
+  CHECK(run(redirects->size()) == 0);
+}

@@ -37,6 +37,17 @@ TEST_CASE("A backend keeps which bytes a part is made of") {
   CHECK(whole.selected()->parts().ranges().empty());
 }
 
+TEST_CASE("A row whose parts are not those of its body answers nobody") {
+  SQLiteBackend backend(":memory:");
+  for (std::uint64_t last : {std::uint64_t{3}, std::uint64_t{5}, ~std::uint64_t{0}}) {
+    CAPTURE(last);
+    policy::ByteParts parts;
+    parts.add(policy::ByteRange(0, last));
+    run(backend.store(part(url, parts, "abcde")));
+    CHECK_FALSE(run(backend.lookup(query(url))).selected().has_value());
+  }
+}
+
 TEST_CASE("The text of byte ranges is read only as it was written") {
   for (char const* text : {"", "0-0/1", "0-2,10-11/1000", "5-9/*", "0-18446744073709551614/*"}) {
     auto const parts = detail::parse_parts(text);

@@ -277,13 +277,31 @@ asio::awaitable<std::uint64_t> CacheBackend::remove_where(
     auto batch = co_await entries.next_batch();
     if (batch.empty()) break;
     std::vector<std::string> found;
-    for (auto const& [key, response] : batch)
-      if (condition(response)) found.push_back(key);
+    for (auto const& entry : batch) {
+      CachedResponse const& response = entry.second;
+      if (!condition(response)) continue;
+      found.push_back(entry.first);
+      std::string const key = response.key().empty() ? create_key(response.url()) : response.key();
+      co_await unlist(key, entry.first);
+    }
     if (!found.empty()) removed += co_await responses_->bulk_remove(std::move(found));
     seen += batch.size();
     if (progress) progress(seen, removed);
   }
   co_return removed;
+}
+
+/// Takes a variant out of its URL's list, which goes with the last one.
+asio::awaitable<void> CacheBackend::unlist(std::string const& key, std::string const& variant) {
+  std::optional<std::string> const list = co_await redirects_->read(key);
+  if (!list) co_return;
+  std::vector<std::string> variants = detail::split_keys(*list);
+  std::erase(variants, variant);
+  if (variants.empty()) {
+    co_await redirects_->remove(key);
+  } else {
+    co_await redirects_->write(key, detail::join_keys(variants));
+  }
 }
 
 asio::awaitable<void> CacheBackend::clear() {
