@@ -237,8 +237,8 @@ asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
 
 asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  url = options().stored_url(url);
   std::string const key = create_key(url, options());
+  url = options().stored_url(url);
   Writing const writing(bodies->database().epochs(), key);
   bool others = false;
   auto job = [&](Handle& handle) {

@@ -42,6 +42,8 @@ class CompletionBatch {
     while (!operations_.empty()) operations_.pop_front()->abandon();
   }
 
+  bool empty() const noexcept { return operations_.empty(); }
+
   void operator()() {
     // The last one's operations wake their lanes by themselves, after the others'.
     std::optional<WakeScope> wake_together(std::in_place, operations_.front()->service_);
@@ -108,9 +110,10 @@ class Poller {
     if (service_) service_->stop_polling();
   }
 
+  // From within a handler that may run the context itself, and wait for what this is to find.
   static void start(Poller poller) {
     asio::any_io_executor const executor(poller.executor_);
-    asio::defer(executor, std::move(poller));
+    asio::post(executor, std::move(poller));
   }
 
   void operator()() {
@@ -121,20 +124,45 @@ class Poller {
       if (until_ == Lane::Clock::time_point()) until_ = now + patience_;
       give_up = now >= until_;
       if (!give_up) {
-        start(std::move(*this));
+        asio::any_io_executor const executor(executor_);
+        asio::defer(executor, std::move(*this));
         return;
       }
     }
-    until_ = Lane::Clock::time_point();
-    bool goes_on = false;
-    OperationList ready = service_->take_ready(give_up, goes_on);
-    OperationService& service = *std::exchange(service_, nullptr);
-    // Before the handlers, one of which may run the context itself and wait for that.
-    if (goes_on) start(Poller(service, std::move(executor_), patience_));
-    if (!ready.empty()) CompletionBatch(std::move(ready), 0, 0)();
+    CompletionBatch batch(service_->take_ready(give_up), 0, 0);
+    if (batch.empty()) {
+      service_ = nullptr;
+      return;
+    }
+    // While handlers run, nobody looks: what is finished meanwhile is posted. One of them may block, or run the
+    // context itself, for that.
+    Resumption const afterwards(*std::exchange(service_, nullptr), std::move(executor_), patience_);
+    batch();
   }
 
  private:
+  class Resumption {
+   public:
+    Resumption(OperationService& service, asio::any_io_executor executor,
+               std::chrono::microseconds patience) noexcept
+        : service_(service), executor_(std::move(executor)), patience_(patience) {}
+    Resumption(Resumption const&) = delete;
+    Resumption& operator=(Resumption const&) = delete;
+    ~Resumption() {
+      if (!service_.resume_polling(executor_)) return;
+      try {
+        start(Poller(service_, executor_, patience_));
+      } catch (...) {
+        // Then it is posted.
+      }
+    }
+
+   private:
+    OperationService& service_;
+    asio::any_io_executor executor_;
+    std::chrono::microseconds patience_;
+  };
+
   OperationService* service_;
   asio::any_io_executor executor_;
   std::chrono::microseconds patience_;
@@ -213,7 +241,7 @@ void OperationService::submit(Operation* operation) noexcept {
 }
 
 bool OperationService::is_worth_polling(Operation const& operation) noexcept {
-  if (polled_ || !operation.quick_ || operation.lane_->options().spin.count() == 0) return false;
+  if (polled_ || rests_ || !operation.quick_ || operation.lane_->options().spin.count() == 0) return false;
   if (polls_to_skip_ == 0) return true;
   --polls_to_skip_;
   return false;
@@ -238,10 +266,12 @@ void OperationService::stop_polling() noexcept {
   asio::post(executor, CompletionBatch(std::move(ready), 0, 0));
 }
 
-OperationList OperationService::take_ready(bool give_up, bool& goes_on) noexcept {
+OperationList OperationService::take_ready(bool give_up) noexcept {
   std::lock_guard lock(mutex_);
+  set_polled(asio::any_io_executor());
   OperationList ready(std::move(ready_));
   if (!ready.empty()) {
+    rests_ = true;
     has_ready_.store(false, std::memory_order_relaxed);
     failed_polls_ = 0;
     take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
@@ -249,9 +279,15 @@ OperationList OperationService::take_ready(bool give_up, bool& goes_on) noexcept
     failed_polls_ = std::min(10u, failed_polls_ + 1);
     polls_to_skip_ = 1u << failed_polls_;
   }
-  goes_on = quick_ != 0 && !(ready.empty() && give_up);
-  if (!goes_on) set_polled(asio::any_io_executor());
   return ready;
+}
+
+bool OperationService::resume_polling(asio::any_io_executor const& executor) noexcept {
+  std::lock_guard lock(mutex_);
+  rests_ = false;
+  if (stopped_ || quick_ == 0) return false;
+  set_polled(executor);
+  return true;
 }
 
 bool OperationService::has_room(Operation const& operation) const noexcept {

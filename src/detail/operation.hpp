@@ -193,9 +193,11 @@ class OperationService final : public asio::execution_context::service {
   // Lane: see Operation::is_polled_for.
   bool has_poller() const noexcept { return has_poller_.load(std::memory_order_relaxed); }
 
-  // The poller's: whether there is something to take; what there is, and whether it is to look again.
+  // The poller's: whether there is something to take; what there is. It rests after that, and looks again if
+  // that is true.
   bool has_ready() const noexcept { return has_ready_.load(std::memory_order_acquire); }
-  OperationList take_ready(bool give_up, bool& goes_on) noexcept;
+  OperationList take_ready(bool give_up) noexcept;
+  bool resume_polling(asio::any_io_executor const& executor) noexcept;
   void stop_polling() noexcept;
 
   // The context has taken that many operations with that many bytes.
@@ -226,6 +228,7 @@ class OperationService final : public asio::execution_context::service {
   asio::any_io_executor polled_;
   OperationList ready_;
   std::atomic<bool> has_poller_{false};
+  bool rests_ = false;  // the poller does, while handlers run
   std::size_t ready_count_ = 0;
   std::size_t ready_bytes_ = 0;
   unsigned polls_to_skip_ = 0;

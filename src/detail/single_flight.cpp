@@ -88,6 +88,30 @@ std::unique_ptr<SharedStream::Reader> SingleFlight::Follower::take_reader() noex
   return std::move(place_->reader);
 }
 
+SingleFlight::Watch::~Watch() {
+  std::lock_guard const lock(flights_->mutex_);
+  auto const at = flights_->watches_.find(place_);
+  // (There may be a new one already.)
+  if (at != flights_->watches_.end() && at->second.expired()) flights_->watches_.erase(at);
+}
+
+std::shared_ptr<SingleFlight::Watch> SingleFlight::watch(std::string place) {
+  auto made = std::make_shared<Watch>(shared_from_this(), place);
+  std::lock_guard const lock(mutex_);
+  std::weak_ptr<Watch>& there = watches_[std::move(place)];
+  if (auto shared = there.lock()) return shared;
+  there = made;
+  return made;
+}
+
+void SingleFlight::invalidate(std::string const& place) noexcept {
+  std::shared_ptr<Watch> watch;
+  std::lock_guard const lock(mutex_);
+  auto const at = watches_.find(place);
+  if (at != watches_.end()) watch = at->second.lock();
+  if (watch) ++watch->count_;
+}
+
 SingleFlight::Ticket SingleFlight::join(std::string_view place, std::string_view rest,
                                         asio::any_io_executor const& executor, Clock::time_point deadline,
                                         bool reads_along) {

@@ -64,6 +64,24 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     Landings* landings_;  // in `flights_`
   };
 
+  /// Counts the unsafe requests that have been answered for a place since somebody asked for something there.
+  /// What was asked for before one is no answer for those who ask after it, and not to be stored.
+  class Watch {
+   public:
+    Watch(std::shared_ptr<SingleFlight> flights, std::string place)
+        : flights_(std::move(flights)), place_(std::move(place)) {}
+    Watch(Watch const&) = delete;
+    Watch& operator=(Watch const&) = delete;
+    ~Watch();
+    std::uint64_t count() const noexcept { return count_.load(); }
+
+   private:
+    friend class SingleFlight;
+    std::shared_ptr<SingleFlight> const flights_;
+    std::string const place_;
+    std::atomic<std::uint64_t> count_{0};
+  };
+
   class Place;
 
   /// Of one that waits, and lives in its coroutine: what others hold of it does not touch the coroutine's
@@ -97,10 +115,11 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   /// Changes whenever a flight for this place has landed with something stored, and seldom otherwise.
   /// @param place What a look-up asks for: the URL, or the key where the request has one of its own.
   std::uint64_t landed(std::string_view place) noexcept { return landings_of(place).load(); }
-  /// Changes whenever an unsafe request has made what is known of this place invalid, and seldom otherwise.
-  /// What was asked for before is then no answer for those who ask from now on, and not to be stored.
-  std::uint64_t invalidations(std::string_view place) noexcept { return invalidations_of(place).load(); }
-  void invalidate(std::string_view place) noexcept { ++invalidations_of(place); }
+  /// Of those who have asked for something.
+  /// @param place What unsafe requests are counted for.
+  std::shared_ptr<Watch> watch(std::string place);
+  /// An unsafe request has been answered.
+  void invalidate(std::string const& place) noexcept;
   /// @param rest What else those have in common that may have one answer.
   /// @param reads_along Whether it wants the answer while it arrives, and not just when it has landed.
   Ticket join(std::string_view place, std::string_view rest, asio::any_io_executor const& executor,
@@ -112,18 +131,14 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     std::shared_ptr<SharedStream> stream;  // once it arrives
   };
 
-  using Counters = std::array<std::atomic<std::uint64_t>, 512>;  // of the places that share one
-
-  static std::atomic<std::uint64_t>& counter(Counters& counters, std::string_view place) noexcept {
-    return counters[std::hash<std::string_view>()(place) % counters.size()];
+  Landings& landings_of(std::string_view place) noexcept {
+    return landings_[std::hash<std::string_view>()(place) % landings_.size()];
   }
-  Landings& landings_of(std::string_view place) noexcept { return counter(landings_, place); }
-  Landings& invalidations_of(std::string_view place) noexcept { return counter(invalidations_, place); }
 
   std::mutex mutex_;  // taken before those of streams and contexts' gates
   std::unordered_map<std::string, Flight> flights_;
-  Counters landings_{};
-  Counters invalidations_{};
+  std::unordered_map<std::string, std::weak_ptr<Watch>> watches_;  // by their places
+  std::array<Landings, 512> landings_{};  // of the places that share one
 };
 
 }  // namespace detail

@@ -268,7 +268,7 @@ class CachedExchange : private CachedLookup {
       bool done = true;
       if (other_variant) {
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
-        done = co_await core_guard("store").run(core_->backend().store(*stored_));
+        done = co_await store_again(*stored_);
       } else if (same_vary(before, stored_->headers())) {
         std::optional<bool> const there =
             co_await core_guard("freshen").get(core_->backend().freshen(*stored_));
@@ -277,7 +277,7 @@ class CachedExchange : private CachedLookup {
         // Under the old fields it would go on answering requests that the new ones exclude.
         co_await forget("invalidate", *stored_);
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
-        done = co_await core_guard("store").run(core_->backend().store(*stored_));
+        done = co_await store_again(*stored_);
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
@@ -356,7 +356,7 @@ class CachedExchange : private CachedLookup {
     auto tee = std::make_unique<TeeReader>(core_, response.take_body(), sink, std::move(entry), unstored);
     if (range && range->range()) tee->expects(*range->range());
     if (combines) tee->joins(std::move(held));
-    tee->leads(std::move(lead_), invalidations_);
+    tee->leads(std::move(lead_), watch_, invalidations_);
     // A whole response, though stale, is worth more than the beginning of its successor. There may be one.
     if (!limits().looks() || (stored_ && stored_->status() == 200)) tee->drops_incomplete();
     info.set_cache_status(status.str());

@@ -143,7 +143,7 @@ class CachedLookup : protected ExchangeRules {
   std::string flight() const {
     std::string rest = request_.method_string() + '\n' + principal() + '\n';
     // Not with those that began before an unsafe request did its work.
-    rest += std::to_string(flights().invalidations(url_place())) + '\n';
+    rest += std::to_string(watch_->count()) + '\n';
     if (variant_) {
       rest += *variant_;
     } else if (!candidates_.empty()) {
@@ -172,6 +172,7 @@ class CachedLookup : protected ExchangeRules {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     auto const wait =
         std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
+    watch();
     auto ticket =
         flights().join(place(), flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
     lead_ = std::move(ticket.lead);

@@ -126,7 +126,8 @@ class ExchangeRules {
 
   asio::awaitable<StreamedResponse> send(Request request) {
     request_time_ = options().clock()->now();
-    invalidations_ = flights().invalidations(url_place());
+    watch();
+    invalidations_ = watch_->count();
     // What is stored are the bytes to which the header fields belong; `decoded` is for the caller.
     request.set_decompression(Decompression::off());
     StreamedResponse response = co_await core_->client().send(std::move(request));
@@ -151,8 +152,8 @@ class ExchangeRules {
       if (!url) continue;
       // First: what is under way is not to come after what is removed.
       bool const current = !is_outdated();
-      flights().invalidate(options().stored_url(*url).str());
-      if (current) invalidations_ = flights().invalidations(url_place());
+      flights().invalidate(invalidation_place(options().stored_url(*url)));
+      if (current && watch_) invalidations_ = watch_->count();
       co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
     }
     auto groups = policy::invalidated_groups(request_.method(), response.status(), response.headers());
@@ -173,11 +174,28 @@ class ExchangeRules {
   }
 
   SingleFlight& flights() const noexcept { return core_->backend().flights(); }
-  /// Where requests that make the answer invalid are counted, whatever the key that it is stored under.
-  std::string const& url_place() const noexcept { return asked().url().str(); }
-  /// Whether an unsafe request has been answered for the URL since this one was sent: then the answer may be
-  /// of before that.
-  bool is_outdated() const noexcept { return flights().invalidations(url_place()) != invalidations_; }
+  /// Where unsafe requests are counted that may make an answer for the URL invalid: by No-Vary-Search it may
+  /// answer for other queries, and by a key of the user's own for any URL.
+  std::string invalidation_place(Url const& url) const {
+    std::string place(url.origin());
+    std::string_view const target = url.target();
+    if (!options().key()) place.append(target.substr(0, target.find('?')));
+    return place;
+  }
+  void watch() {
+    if (!watch_) watch_ = flights().watch(invalidation_place(asked().url()));
+  }
+  /// Whether an unsafe request has been answered since this one was sent: then the answer may be of before
+  /// that.
+  bool is_outdated() const noexcept { return watch_ && watch_->count() != invalidations_; }
+  /// Stores what was found, as it is now. @return Whether that was done.
+  asio::awaitable<bool> store_again(StoredResponse const& response) {
+    if (is_outdated()) co_return false;
+    bool const done = co_await core_guard("store").run(core_->backend().store(response));
+    if (!is_outdated()) co_return done;
+    co_await forget("invalidate", response);
+    co_return false;
+  }
 
   /// The user's `expire_after` for responses that don't say it themselves.
   std::optional<Expiration> fallback() const { return options().expire_after(request_.url()); }
@@ -334,7 +352,8 @@ class ExchangeRules {
   std::optional<policy::Options> recording_rules_;
   TimePoint request_time_;
   TimePoint response_time_;
-  std::uint64_t invalidations_ = 0;  // of the URL, when the request was sent
+  std::shared_ptr<SingleFlight::Watch> watch_;
+  std::uint64_t invalidations_ = 0;  // when the request was sent
   bool is_told_later_ = false;       // the observer, when the response has been stored
 };
 

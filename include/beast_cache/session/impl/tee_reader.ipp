@@ -225,9 +225,11 @@ class TeeReader final : public BodyReader {
   /// And goes together with what is held of it already.
   void joins(HeldBytes held) { held_ = std::move(held); }
   /// Others wait for what is stored here, if anybody leads.
-  /// @param invalidations `SingleFlight::invalidations` of the URL, before the request was sent.
-  void leads(std::unique_ptr<SingleFlight::Lead> lead, std::uint64_t invalidations) noexcept {
+  /// @param watch It counted `invalidations` when the request was sent.
+  void leads(std::unique_ptr<SingleFlight::Lead> lead, std::shared_ptr<SingleFlight::Watch> watch,
+             std::uint64_t invalidations) noexcept {
     lead_ = std::move(lead);
+    watch_ = std::move(watch);
     invalidations_ = invalidations;
   }
   /// Null when nobody is to wait any more.
@@ -300,15 +302,16 @@ class TeeReader final : public BodyReader {
     stored_ = co_await store(std::move(entry_));
   }
 
+  bool is_outdated() const noexcept { return watch_ && watch_->count() != invalidations_; }
   /// Unless an unsafe request has been answered for the URL meanwhile: the response may be of before that.
   asio::awaitable<bool> store(CachedHead entry) {
-    SingleFlight& flights = core_->backend().flights();
     Url const url = entry.url();
     std::string key = entry.key();
-    if (flights.invalidations(url.str()) != invalidations_) co_return false;
+    if (is_outdated()) co_return false;
     bool const stored = co_await copy_->store(std::move(entry));
-    if (flights.invalidations(url.str()) == invalidations_) co_return stored;
-    // What that removed may have been removed before this was stored.
+    if (!is_outdated()) co_return stored;
+    // What that removed may have been removed before this was stored. (Nor does a cancellation keep it.)
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     CacheGuard guard(core_->backend().options(), "invalidate", url);
     if (key.empty()) {
       co_await guard.get(core_->backend().remove_with_aliases(url));
@@ -372,6 +375,7 @@ class TeeReader final : public BodyReader {
   std::optional<HeldBytes> held_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::optional<policy::ByteRange> range_;
+  std::shared_ptr<SingleFlight::Watch> watch_;
   std::uint64_t invalidations_ = 0;
   bool keeps_incomplete_ = true;
   bool stored_ = false;
