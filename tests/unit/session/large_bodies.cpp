@@ -205,7 +205,7 @@ TEST_CASE("one response of about max_bytes is not stored, and takes nothing else
   CHECK(large_one.body().size() == bound);
   CHECK(has(large_one.cache_status(), "detail=\"too large\""));
   CHECK_FALSE(world.holds());
-  int asked = world.asked();
+  std::size_t const asked = world.asked();
   for (int i = 0; i < 100; ++i) CHECK(ask(world, Fields(), other(i)).from_cache());
   CHECK(world.asked() == asked);
   // Without a length that is seen when it has come to that.
