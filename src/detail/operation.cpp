@@ -118,24 +118,22 @@ class Poller {
 
   void operator()() {
     for (int i = 0; i < 32 && !service_->has_ready(); ++i) detail::pause_processor();
-    bool give_up = false;
     if (!service_->has_ready()) {
       auto const now = Lane::Clock::now();
       if (until_ == Lane::Clock::time_point()) until_ = now + patience_;
-      give_up = now >= until_;
-      if (!give_up) {
+      if (now < until_) {
         asio::any_io_executor const executor(executor_);
         asio::defer(executor, std::move(*this));
         return;
       }
     }
-    CompletionBatch batch(service_->take_ready(give_up), 0, 0);
+    CompletionBatch batch(service_->take_ready(), 0, 0);
     if (batch.empty()) {
       service_ = nullptr;
       return;
     }
-    // While handlers run, nobody looks: what is finished meanwhile is posted. One of them may block, or run the
-    // context itself, for that.
+    // While handlers run, nobody looks: what is finished meanwhile is posted. One of them may block, or run
+    // the context itself, for that.
     Resumption const afterwards(*std::exchange(service_, nullptr), std::move(executor_), patience_);
     batch();
   }
@@ -256,30 +254,27 @@ void OperationService::stop_polling() noexcept {
   OperationList ready;
   {
     std::lock_guard lock(mutex_);
-    set_polled(asio::any_io_executor());
-    if (ready_.empty()) return;
-    has_ready_.store(false, std::memory_order_relaxed);
-    take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
-    ready = std::move(ready_);
+    ready = end_polling();
   }
+  if (ready.empty()) return;
   asio::any_io_executor const executor(ready.front()->executor_);
   asio::post(executor, CompletionBatch(std::move(ready), 0, 0));
 }
 
-OperationList OperationService::take_ready(bool give_up) noexcept {
+OperationList OperationService::take_ready() noexcept {
   std::lock_guard lock(mutex_);
-  set_polled(asio::any_io_executor());
-  OperationList ready(std::move(ready_));
-  if (!ready.empty()) {
-    rests_ = true;
-    has_ready_.store(false, std::memory_order_relaxed);
-    failed_polls_ = 0;
-    take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
-  } else if (give_up) {
-    failed_polls_ = std::min(10u, failed_polls_ + 1);
-    polls_to_skip_ = 1u << failed_polls_;
-  }
+  OperationList ready = end_polling();
+  rests_ = !ready.empty();
+  failed_polls_ = rests_ ? 0 : std::min(10u, failed_polls_ + 1);
+  if (!rests_) polls_to_skip_ = 1u << failed_polls_;
   return ready;
+}
+
+OperationList OperationService::end_polling() noexcept {
+  set_polled(asio::any_io_executor());
+  has_ready_.store(false, std::memory_order_relaxed);
+  take(std::exchange(ready_count_, 0), std::exchange(ready_bytes_, 0));
+  return std::move(ready_);
 }
 
 bool OperationService::resume_polling(asio::any_io_executor const& executor) noexcept {

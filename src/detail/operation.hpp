@@ -102,7 +102,8 @@ class Operation {
 
   // Lane: it is the next one. Its submitter has just written it, on another processor.
   void prefetch() const noexcept {
-    for (std::size_t at = 0; at < 384; at += 64) __builtin_prefetch(reinterpret_cast<char const*>(this) + at, 1);
+    for (std::size_t at = 0; at < 384; at += 64)
+      __builtin_prefetch(reinterpret_cast<char const*>(this) + at, 1);
   }
 
   // Lane: for its own use.
@@ -196,7 +197,7 @@ class OperationService final : public asio::execution_context::service {
   // The poller's: whether there is something to take; what there is. It rests after that, and looks again if
   // that is true.
   bool has_ready() const noexcept { return has_ready_.load(std::memory_order_acquire); }
-  OperationList take_ready(bool give_up) noexcept;
+  OperationList take_ready() noexcept;
   bool resume_polling(asio::any_io_executor const& executor) noexcept;
   void stop_polling() noexcept;
 
@@ -212,6 +213,7 @@ class OperationService final : public asio::execution_context::service {
   bool has_room(Operation const& operation) const noexcept;
   bool is_worth_polling(Operation const& operation) noexcept;
   void set_polled(asio::any_io_executor executor) noexcept;
+  OperationList end_polling() noexcept;
   void take(std::size_t operations, std::size_t bytes) noexcept;
   void admit(Operation* operation) noexcept;
   void admit_waiting() noexcept;

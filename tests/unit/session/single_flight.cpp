@@ -108,6 +108,17 @@ class Crowd {
     client->open();
     settle();
   }
+  void open_newest() {
+    client->open_newest();
+    settle();
+  }
+  // Is answered before all that wait.
+  void post() {
+    auto const outcome = ask(session.post(url));
+    client->answer = always("", "done");
+    open_newest();
+    REQUIRE(outcome->done());
+  }
 
   asio::io_context io;
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
@@ -467,17 +478,12 @@ TEST_CASE("an answer from before an unsafe request is neither shared nor stored 
     crowd.client->answer = always("Cache-Control: max-age=60\r\n", body);
   };
   auto const first = crowd.ask(crowd.session.get(url));
-  auto const post = crowd.ask(crowd.session.post(url));
-  crowd.client->answer = always("", "done");
-  crowd.client->open_newest();
-  crowd.settle();
-  REQUIRE(post->done());
+  crowd.post();
   auto const second = crowd.ask(crowd.other.get(url));
   CHECK(crowd.client->asked == 3);
   if (old_lands_last) {
     say("new");
-    crowd.client->open_newest();
-    crowd.settle();
+    crowd.open_newest();
   }
   say("old");
   crowd.open();
@@ -503,11 +509,7 @@ TEST_CASE("a 304 from before an unsafe request brings nothing back") {
   REQUIRE(stored->done());
   crowd.clock->advance(61s);
   auto const validating = crowd.ask(crowd.session.get(url));
-  auto const post = crowd.ask(crowd.session.post(url));
-  crowd.client->answer = always("", "done");
-  crowd.client->open_newest();
-  crowd.settle();
-  REQUIRE(post->done());
+  crowd.post();
   // It changes what the answer varies by, so that the response would be stored anew.
   crowd.client->answer = always("Cache-Control: max-age=60\r\nETag: \"a\"\r\nVary: Accept\r\n", "", 304);
   crowd.open();
