@@ -8,7 +8,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +44,7 @@ class Bell {
 /// One exchange, as the origin sees it.
 class Drip {
  public:
-  explicit Drip(Request r) : request(std::move(r)) {}
+  explicit Drip(Request r, std::optional<std::uint64_t> l = {}) : request(std::move(r)), length(l) {}
 
   void open() {
     opened = true;
@@ -70,6 +72,7 @@ class Drip {
   }
 
   Request const request;
+  std::optional<std::uint64_t> const length;  // of the body, where that is known
   Bell bell;
   bool opened = false;
   std::size_t taken = 0;
@@ -86,6 +89,9 @@ class DripReader final : public BodyReader {
   explicit DripReader(std::shared_ptr<Drip> drip) : drip_(std::move(drip)) {}
   ~DripReader() override { drip_->given_up = true; }
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override { return drip_->read(buffer); }
+  std::optional<std::uint64_t> remaining() const noexcept override {
+    return drip_->length ? std::optional(*drip_->length - drip_->taken) : std::nullopt;
+  }
 
  private:
   std::shared_ptr<Drip> drip_;
@@ -94,7 +100,7 @@ class DripReader final : public BodyReader {
 class DripClient final : public HttpClient {
  public:
   asio::awaitable<StreamedResponse> send(Request request) override {
-    auto const drip = std::make_shared<Drip>(request);
+    auto const drip = std::make_shared<Drip>(request, length);
     drips.push_back(drip);
     while (!drip->opened && holds_heads) co_await drip->bell.wait();
     StreamedResponse head = FakeClient::answer(request, status, headers);
@@ -109,6 +115,7 @@ class DripClient final : public HttpClient {
   unsigned status = 200;
   std::string headers = "Cache-Control: max-age=60\r\n";
   bool holds_heads = true;
+  std::optional<std::uint64_t> length;
   std::vector<std::shared_ptr<Drip>> drips;
 };
 

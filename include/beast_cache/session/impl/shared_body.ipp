@@ -147,6 +147,17 @@ class Pump {
   bool is_limited_;
 };
 
+/// @param left How many bytes: right also when it is cancelled in between.
+inline asio::awaitable<void> skip(BodyReader& body, std::uint64_t& left, Url const& url) {
+  std::string buffer(std::size_t{16384}, '\0');
+  while (left != 0) {
+    auto const most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
+    std::size_t const count = co_await body.read_some(asio::buffer(buffer.data(), most));
+    if (count == 0) throw Error(http_errc::truncated, url.str());
+    left -= count;
+  }
+}
+
 /// An arriving body, as it was received. Should it break off for another reason than the origin's, or this
 /// reader be too slow for the others, the rest comes from the store, once it is there, or from the origin by
 /// a request for the rest (RFC 9111 section 3.4); where that can't be had either, the body is truncated, and
@@ -216,7 +227,8 @@ class ArrivingReader final : public BodyReader {
   }
 
   asio::awaitable<void> go_on_alone() {
-    co_await look_for_rest();
+    if (arrival_->size() == position_) rest_ = std::make_unique<StringReader>(std::string());
+    if (!rest_) co_await look_for_rest();
     if (!rest_) co_await ask_for_rest();
     if (!rest_) co_await wait_for_rest();
     if (rest_) co_return;
@@ -250,13 +262,15 @@ class ArrivingReader final : public BodyReader {
     co_await look_for_rest();
   }
 
+  /// From the last byte on that came: there may be no more, and a range behind the end can't be had.
   asio::awaitable<void> ask_for_rest() {
     CachedHead const& entry = arrival_->entry();
     if (request_->method() != http::verb::get || entry.status() != 200) co_return;
     if (deadline_ && *deadline_ <= Clock::now()) co_return;
     Request request = *request_;
     policy::StoredView const held = view_of(entry);
-    if (!policy::ask_for_part(request.headers(), held, position_)) co_return;
+    std::uint64_t const first = position_ - std::min<std::uint64_t>(position_, 1);
+    if (!policy::ask_for_part(request.headers(), held, first)) co_return;
     request.set_decompression(Decompression::off());
     if (deadline_) {
       auto const left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
@@ -264,12 +278,17 @@ class ArrivingReader final : public BodyReader {
     }
     StreamedResponse response = co_await core_->client().send(std::move(request));
     auto const now = core_->backend().options().clock()->now();
-    auto const meaning = policy::resumption(held, position_, response.status(), response.headers(), now);
-    if (meaning != policy::Resumption::append) co_return;
+    bool const same = policy::combines(held, response.status(), response.headers(), now);
     auto const range = policy::content_range(response.headers());
-    bool const whole = range->complete() && range->range()->last() + 1 == *range->complete() &&
-                       arrival_->size().value_or(*range->complete()) == *range->complete();
-    if (whole) rest_ = response.take_body();
+    bool const whole = same && response.status() == 200 && !range;
+    bool const rest = same && response.status() == 206 && range->range()->first() == first &&
+                      range->range()->last() + 1 == range->complete() &&
+                      arrival_->size().value_or(*range->complete()) == *range->complete();
+    if (!whole && !rest) co_return;
+    std::unique_ptr<BodyReader> body = response.take_body();
+    std::uint64_t held_already = whole ? position_ : position_ - first;
+    co_await skip(*body, held_already, entry.url());
+    rest_ = std::move(body);
   }
 
   std::shared_ptr<CachedCore> core_;
@@ -310,7 +329,8 @@ class FlightReader final : public BodyReader {
     if (buffer.size() == 0) co_return 0;
     if (tee_) co_await share_if_wanted();
     if (!tee_) {
-      if (skipped_ != 0) co_await skip();
+      // Comes to where the caller is.
+      if (skipped_ != 0) co_await skip(*inner_, skipped_, arrival_->entry().url());
       co_return co_await inner_->read_some(buffer);
     }
     std::size_t const count = co_await tee_->read_some(buffer);
@@ -356,17 +376,6 @@ class FlightReader final : public BodyReader {
     std::exchange(sink_, nullptr)->share_with(arrival_);
     tee.lead()->share();
     Pump::start(std::move(pump));
-  }
-
-  /// Comes to where the caller is.
-  asio::awaitable<void> skip() {
-    std::string buffer(std::size_t{16384}, '\0');
-    while (skipped_ != 0) {
-      auto const most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), skipped_));
-      std::size_t const count = co_await inner_->read_some(asio::buffer(buffer.data(), most));
-      if (count == 0) throw Error(http_errc::truncated, arrival_->entry().url().str());
-      skipped_ -= count;
-    }
   }
 
   std::shared_ptr<CachedCore> core_;
