@@ -40,9 +40,12 @@ bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
   return removed > 0;
 }
 
-bool remove_equivalents(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
+bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
+  std::string const url_key = create_key(url);
+  handle.statement(sql::remove_own_keys).bind_text(1, url_key).run();
+  bool const had_own_keys = handle.changes() != 0;
   std::optional<SearchKey> const search = find_search(handle, url, at_rest);
-  if (!search) return false;
+  if (!search) return had_own_keys;
   std::vector<std::int64_t> rows;
   {
     sqlite::Statement heads = handle.statement(sql::heads_by_search);
@@ -50,7 +53,7 @@ bool remove_equivalents(sqlite::Handle& handle, Url const& url, AtRest const& at
     while (heads.step()) rows.push_back(heads.integer(ResponseRow::id_column));
   }
   for (std::int64_t const id : rows) remove_row(handle, id);
-  return !rows.empty();
+  return had_own_keys || !rows.empty();
 }
 
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,

@@ -242,7 +242,7 @@ asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   Writing const writing(bodies->database().epochs(), key);
   bool others = false;
   auto job = [&](Handle& handle) {
-    others = detail::remove_equivalents(handle, url, bodies->at_rest());
+    others = detail::remove_others(handle, url, bodies->at_rest());
     bool const removed = detail::remove_with_aliases(handle, key);
     bodies->sweep(handle);
     return removed || others;

@@ -1,11 +1,43 @@
 #include "backend/sqlite_schema.hpp"
 
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/digest.hpp"
 #include "backend/large_bodies.hpp"
 #include "beast_cache/error.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
 namespace detail {
+
+namespace {
+
+// Whichever key is not that of its row's URL is one of its own.
+void note_url_keys(sqlite::Handle& handle) {
+  std::vector<std::pair<std::int64_t, std::string>> own;
+  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  for (bool more = true; more;) {
+    more = false;
+    {
+      sqlite::Statement urls = handle.statement(sql::urls_after);
+      urls.bind(1, last);
+      while (urls.step()) {
+        more = true;
+        last = urls.integer(0);
+        std::string key = sha256_hex(urls.bytes(2));
+        if (urls.bytes(1) != key) own.emplace_back(last, std::move(key));
+      }
+    }
+    for (auto const& [id, key] : own) handle.statement(sql::set_url_key).bind_text(1, key).bind(2, id).run();
+    own.clear();
+  }
+}
+
+}  // namespace
 
 void ResponseSchema::create(sqlite::Handle& handle) const {
   {
@@ -23,8 +55,8 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
 }
 
 void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
-  if (from < 1 || from > 4) return Schema::migrate(handle, from);
-  handle.execute(sql::migrate_4);
+  if (from < 1 || from > 5) return Schema::migrate(handle, from);
+  if (from < 5) handle.execute(sql::migrate_4);
   if (from == 1) {
     handle.execute(sql::migrate_1);
     handle.execute(sql::create);
@@ -36,10 +68,14 @@ void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
     handle.execute(sql::migrate_3);
     handle.execute(sql::migrate_3_chunks);
   }
-  handle.execute(sql::create_pins);
-  handle.execute(sql::create_views);
+  if (from < 5) {
+    handle.execute(sql::create_pins);
+    handle.execute(sql::create_views);
+  }
   if (from < 4) handle.execute(sql::create_secret);
   if (from < 3) LargeBodies::create(handle);
+  if (from > 1) handle.execute(sql::migrate_5);
+  note_url_keys(handle);
 }
 
 void ResponseSchema::check(sqlite::Handle& handle) const {

@@ -23,6 +23,7 @@
 //   group_origin      the URL's origin where the response belongs to cache groups (RFC 9875), else NULL
 //   path_key, search_key   where No-Vary-Search makes differences of the query count for nothing: create_key
 //                     of the URL without its query, and with what is left of the query; else NULL
+//   url_key           create_key(url) where `key` is another one, else NULL
 //   body              the bytes as they came, or coded; none where they are in chunks
 //   body_id           of the row in responses_bodies where they are, else NULL
 //   coding            of the body: 0 as it came, 1 zlib, 2 zstd; 4 more where it is encrypted, see
@@ -53,7 +54,7 @@ class ResponseSchema final : public sqlite::Schema {
  public:
   // @param key_check What `AtRest` makes of the key.
   explicit ResponseSchema(std::string key_check)
-      : Schema("responses", "http responses", 5), key_check_(std::move(key_check)) {}
+      : Schema("responses", "http responses", 6), key_check_(std::move(key_check)) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;
@@ -76,12 +77,13 @@ inline constexpr char create[] =
     "vary_headers TEXT NOT NULL, principal TEXT NOT NULL, request_time INTEGER NOT NULL, "
     "response_time INTEGER NOT NULL, created_at INTEGER, expires_at INTEGER, expires_override INTEGER, "
     "expires_fallback INTEGER, size INTEGER NOT NULL, body_checksum TEXT NOT NULL, parts TEXT NOT NULL, "
-    "checksum TEXT NOT NULL, group_origin TEXT, path_key TEXT, search_key TEXT, body BLOB NOT NULL, "
-    "body_id INTEGER, coding INTEGER NOT NULL DEFAULT 0, UNIQUE(key, variant));"
+    "checksum TEXT NOT NULL, group_origin TEXT, path_key TEXT, search_key TEXT, url_key TEXT, body BLOB "
+    "NOT NULL, body_id INTEGER, coding INTEGER NOT NULL DEFAULT 0, UNIQUE(key, variant));"
     "CREATE INDEX responses_expires_at ON responses(expires_at);"
     "CREATE INDEX responses_group_origin ON responses(group_origin) WHERE group_origin IS NOT NULL;"
     "CREATE INDEX responses_path_key ON responses(path_key) WHERE path_key IS NOT NULL;"
     "CREATE INDEX responses_search_key ON responses(search_key) WHERE search_key IS NOT NULL;"
+    "CREATE INDEX responses_url_key ON responses(url_key) WHERE url_key IS NOT NULL;"
     "CREATE TABLE redirects("
     "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, target_key TEXT NOT NULL, url TEXT NOT NULL, "
     "target_url TEXT NOT NULL);"
@@ -100,6 +102,13 @@ inline constexpr char create_views[] =
 inline constexpr char create_secret[] = "CREATE TABLE responses_secret(key_check TEXT NOT NULL);";
 inline constexpr char store_secret[] = "INSERT INTO responses_secret VALUES(?1)";
 inline constexpr char secret[] = "SELECT key_check FROM responses_secret";
+// Version 5 did not know the URLs of responses with keys of their own.
+inline constexpr char migrate_5[] =
+    "ALTER TABLE responses ADD COLUMN url_key TEXT;"
+    "CREATE INDEX responses_url_key ON responses(url_key) WHERE url_key IS NOT NULL;";
+inline constexpr char urls_after[] =
+    "SELECT id, key, url FROM responses WHERE id > ?1 ORDER BY id LIMIT 1000";
+inline constexpr char set_url_key[] = "UPDATE responses SET url_key = ?1 WHERE id = ?2";
 // Version 4 had no pins: its views do not tell of them, and its queue is made anew by the next store.
 inline constexpr char migrate_4[] =
     "DROP VIEW IF EXISTS v_hosts; DROP VIEW IF EXISTS v_entries;"
@@ -121,7 +130,7 @@ inline constexpr char copy_1[] =
     "vary_headers, "
     "principal, request_time, response_time, created_at, expires_at, expires_override, expires_fallback, "
     "size, "
-    "body_checksum, '', checksum, NULL, NULL, NULL, body, NULL, 0 FROM responses_1;"
+    "body_checksum, '', checksum, NULL, NULL, NULL, NULL, body, NULL, 0 FROM responses_1;"
     "INSERT INTO redirects SELECT id, key, target_key, url, target_url FROM redirects_1;"
     "DROP TABLE responses_1; DROP TABLE redirects_1;";
 
@@ -154,10 +163,10 @@ inline constexpr char store[] =
     "INSERT OR REPLACE INTO responses(url, method, status, reason, version, headers, vary_headers, "
     "principal, "
     "request_time, response_time, created_at, expires_at, expires_override, expires_fallback, size, "
-    "body_checksum, parts, group_origin, path_key, search_key, checksum, key, variant, body, body_id, "
-    "coding) "
+    "body_checksum, parts, group_origin, path_key, search_key, url_key, checksum, key, variant, body, "
+    "body_id, coding) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-    "?22, ?23, ?24, ?25, ?26)";
+    "?22, ?23, ?24, ?25, ?26, ?27)";
 inline constexpr char count_variants[] = "SELECT count(*) FROM responses WHERE key = ?1";
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
@@ -169,7 +178,8 @@ inline constexpr char freshen[] =
     "UPDATE responses SET url = ?1, method = ?2, status = ?3, reason = ?4, version = ?5, headers = ?6, "
     "vary_headers = ?7, principal = ?8, request_time = ?9, response_time = ?10, created_at = ?11, "
     "expires_at = ?12, expires_override = ?13, expires_fallback = ?14, size = ?15, body_checksum = ?16, "
-    "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, checksum = ?21 WHERE id = ?22";
+    "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, url_key = ?21, checksum = ?22 WHERE "
+    "id = ?23";
 
 inline constexpr char entries_after[] =
     "SELECT id, url, method, status, size, created_at, expires_at, EXISTS(SELECT 1 FROM responses_pins WHERE "
@@ -186,6 +196,7 @@ inline constexpr char clear_pins[] = "DELETE FROM responses_pins";
 inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
 inline constexpr char reindex[] = "REINDEX responses";
 inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";
+inline constexpr char remove_own_keys[] = "DELETE FROM responses WHERE url_key = ?1";
 inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
 inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";
 inline constexpr char has_url[] =

@@ -325,7 +325,11 @@ RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies
       headers_(ResponseRow::encode_fields(bodies.at_rest(), response.headers())),
       vary_headers_(ResponseRow::encode_fields(bodies.at_rest(), response.vary_headers())),
       parts_(format_parts(response.parts())) {
-  if (response.key().empty()) search_ = SearchKey::of(response.url(), response.headers());
+  if (response.key().empty()) {
+    search_ = SearchKey::of(response.url(), response.headers());
+  } else {
+    url_key_ = create_key(response.url());
+  }
   if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
   if (response.body().source()) large_ = &bodies.own(*response.body().source());
 }
@@ -367,6 +371,7 @@ std::string RowToStore::bind(sqlite::Statement& statement, std::string const& bo
   bind_optional(18, group_origin_ ? &*group_origin_ : nullptr);
   bind_optional(19, search_ ? &search_->path() : nullptr);
   bind_optional(20, search_ ? &search_->search() : nullptr);
+  bind_optional(21, url_key_ ? &*url_key_ : nullptr);
   return bodies_.seal().of_head(row.sealed_text(key_));
 }
 
@@ -374,13 +379,13 @@ void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
   std::string const body_checksum = this->body_checksum();
   sqlite::Statement insert = handle.statement(sql::store);
   std::string const checksum = bind(insert, body_checksum);
-  insert.bind_text(21, checksum).bind_text(22, key_).bind_text(23, variant_);
+  insert.bind_text(22, checksum).bind_text(23, key_).bind_text(24, variant_);
   if (large_) {
-    insert.bind_blob(24, std::string_view("", 0)).bind(25, large_->id()).bind(26, as_it_came).run();
+    insert.bind_blob(25, std::string_view("", 0)).bind(26, large_->id()).bind(27, as_it_came).run();
     bodies_.keep(handle, *large_);
   } else {
     AtRest::Coded const coded = bodies_.at_rest().encode("body", *text(), is_compressible());
-    insert.bind_blob(24, coded.bytes()).bind_null(25).bind(26, coded.coding()).run();
+    insert.bind_blob(25, coded.bytes()).bind_null(26).bind(27, coded.coding()).run();
   }
   {
     // Dropping takes a temporary table, which costs more than all the rest: seldom is there anything to drop.
@@ -407,7 +412,7 @@ bool RowToStore::freshen(sqlite::Handle& handle) const {
   }
   sqlite::Statement update = handle.statement(sql::freshen);
   std::string const checksum = bind(update, body_checksum);
-  update.bind_text(21, checksum).bind(22, id).run();
+  update.bind_text(22, checksum).bind(23, id).run();
   return true;
 }
 

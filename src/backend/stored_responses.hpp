@@ -106,14 +106,14 @@ class RowToStore {
   std::string const* text() const noexcept { return response_.body().text().get(); }
   bool is_compressible() const;
   std::string body_checksum() const;
-  // Binds the parameters 1 to 20. Returns the checksum, which is the next one: bound text is not copied.
+  // Binds the parameters 1 to 21. Returns the checksum, which is the next one: bound text is not copied.
   std::string bind(sqlite::Statement& statement, std::string const& body_checksum) const;
 
   StoredResponse const& response_;
   LargeBodies const& bodies_;
   LargeBody const* large_ = nullptr;
   std::string key_, variant_, headers_, vary_headers_, parts_;
-  std::optional<std::string> group_origin_;
+  std::optional<std::string> group_origin_, url_key_;
   std::optional<SearchKey> search_;
 };
 
@@ -121,8 +121,9 @@ class RowToStore {
 void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key, Url const& to,
                  std::string const& target_key);
 bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
-// Those of other URLs that answer requests for this one, by their No-Vary-Search.
-bool remove_equivalents(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
+// What is stored for the URL under keys of its own, and what is for other URLs and answers requests for this
+// one, by their No-Vary-Search.
+bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
                             AtRest const& at_rest);
 bool has_url(sqlite::Handle& handle, std::string const& key);

@@ -266,11 +266,11 @@ TEST_CASE("A file of the third version keeps its responses and takes coded ones"
     write_in_pieces(backend, text(piece + 5));
     run(backend.close());
   }
-  execute(
-      path,
-      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
-      "DROP TABLE responses_secret; ALTER TABLE responses DROP COLUMN coding; ALTER TABLE responses_chunks "
-      "DROP COLUMN coding; UPDATE beast_cache_tables SET version = 3 WHERE name = 'responses'");
+  execute(path, to_version_5 +
+                    "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
+                    "DROP TABLE responses_secret; ALTER TABLE responses DROP COLUMN coding; ALTER TABLE "
+                    "responses_chunks "
+                    "DROP COLUMN coding; UPDATE beast_cache_tables SET version = 3 WHERE name = 'responses'");
   SQLiteBackend backend(path, CacheOptions().compress(true));
   CHECK((read_part(backend, 0, piece + 5) == text(piece + 5)));
   run(backend.store(page(url, text(5000))));

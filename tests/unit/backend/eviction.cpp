@@ -329,23 +329,27 @@ TEST_CASE("A file of the fourth version takes pins, and its queue goes on") {
   for (int i = 0; i < 5; ++i) cache.store(i);
   run(cache.backend->close());
   // What version 4 had in place of these.
-  execute(
-      cache.path(),
-      "DROP TRIGGER responses_stored; DROP TRIGGER responses_pinned; DROP TRIGGER responses_unpinned;"
-      "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
-      "DELETE FROM responses_queue_sums WHERE queue = 3;"
-      "CREATE TRIGGER responses_stored AFTER INSERT ON responses BEGIN "
-      "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES("
-      "EXISTS(SELECT 1 FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16)), "
-      "NEW.id, substr(NEW.key, 1, 16), NEW.size + length(NEW.headers), 0);"
-      "DELETE FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16); END;"
-      "CREATE VIEW v_entries AS SELECT url, substr(url, instr(url, '://') + 3, instr(substr(url, instr(url, "
-      "'://') + 3) || '/', '/') - 1) AS host, method, status, size, datetime(created_at / 1000, 'unixepoch') "
-      "AS created, CASE expires_at WHEN 9223372036854775807 THEN 'never' ELSE datetime(expires_at / 1000, "
-      "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale FROM responses;"
-      "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS stale FROM "
-      "v_entries GROUP BY host ORDER BY bytes DESC;"
-      "UPDATE beast_cache_tables SET version = 4 WHERE name = 'responses'");
+  execute(cache.path(),
+          to_version_5 +
+              "DROP TRIGGER responses_stored; DROP TRIGGER responses_pinned; DROP TRIGGER responses_unpinned;"
+              "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
+              "DELETE FROM responses_queue_sums WHERE queue = 3;"
+              "CREATE TRIGGER responses_stored AFTER INSERT ON responses BEGIN "
+              "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES("
+              "EXISTS(SELECT 1 FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16)), "
+              "NEW.id, substr(NEW.key, 1, 16), NEW.size + length(NEW.headers), 0);"
+              "DELETE FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16); END;"
+              "CREATE VIEW v_entries AS SELECT url, substr(url, instr(url, '://') + 3, instr(substr(url, "
+              "instr(url, "
+              "'://') + 3) || '/', '/') - 1) AS host, method, status, size, datetime(created_at / 1000, "
+              "'unixepoch') "
+              "AS created, CASE expires_at WHEN 9223372036854775807 THEN 'never' ELSE datetime(expires_at / "
+              "1000, "
+              "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale FROM responses;"
+              "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS "
+              "stale FROM "
+              "v_entries GROUP BY host ORDER BY bytes DESC;"
+              "UPDATE beast_cache_tables SET version = 4 WHERE name = 'responses'");
   cache.open();
   CHECK(cache.holds(4));
   CHECK(cache.pin(2));

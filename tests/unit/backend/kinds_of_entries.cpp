@@ -172,6 +172,53 @@ TEST_CASE("A file of the first version keeps its responses and aliases") {
   CHECK(run(backend.remove_expired(at(61))) == 2);
 }
 
+TEST_CASE("Removing a URL takes what is stored for it under keys of its own") {
+  AnyBackend backend;
+  INFO(backend.name());
+  auto const key_of = [](char digit) { return std::string(64, digit); };
+  auto const store = [&](std::string_view where, std::string const& key) {
+    StoredResponse response = page(where, "body");
+    response.set_key(key);
+    run(backend->store(std::move(response)));
+  };
+  auto const there = [&](std::string_view where, std::string const& key) {
+    return body_of(run(backend->lookup(LookupQuery(make_request(where), "", key)))).has_value();
+  };
+  store("http://example.org/q", key_of('a'));
+  store("http://example.org/q", key_of('b'));
+  store("http://example.org/other", key_of('c'));
+  CHECK(run(backend->remove_with_aliases(Url("http://example.org/q"))));
+  CHECK_FALSE(there("http://example.org/q", key_of('a')));
+  CHECK_FALSE(there("http://example.org/q", key_of('b')));
+  CHECK(there("http://example.org/other", key_of('c')));
+  CHECK_FALSE(run(backend->remove_with_aliases(Url("http://example.org/q"))));
+  store("http://example.org/q", key_of('a'));
+  CHECK(run(backend->remove_key(key_of('a'))));
+  CHECK_FALSE(run(backend->remove_with_aliases(Url("http://example.org/q"))));
+}
+
+TEST_CASE("A file of the fifth version learns for which URLs its own keys are") {
+  TempDir dir;
+  std::string const file = dir / "cache.sqlite";
+  std::string const own(64, 'a');
+  {
+    SQLiteBackend backend(file);
+    run(backend.store(page(url, "body")));
+    StoredResponse response = page("http://example.org/q", "answer");
+    response.set_key(own);
+    run(backend.store(std::move(response)));
+    run(backend.close());
+  }
+  execute(file, to_version_5);
+  SQLiteBackend backend(file);
+  CHECK(body_of(run(backend.lookup(query(url)))) == "body");
+  CHECK(body_of(run(backend.lookup(LookupQuery(make_request("http://example.org/q"), "", own)))) == "answer");
+  CHECK(execute(file, "SELECT count(*), count(url_key) FROM responses") == "2|1");
+  CHECK(run(backend.remove_with_aliases(Url("http://example.org/q"))));
+  CHECK_FALSE(body_of(run(backend.lookup(LookupQuery(make_request("http://example.org/q"), "", own)))));
+  CHECK(body_of(run(backend.lookup(query(url)))) == "body");
+}
+
 TEST_CASE("Removing a URL takes what answers for it by No-Vary-Search") {
   AnyBackend backend;
   INFO(backend.name());

@@ -397,6 +397,7 @@ TEST_CASE("A file of the second version takes bodies in pieces") {
   world.touch();
   run(world.backend->close());
   world.ask(
+      to_version_5 +
       "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins; DROP TRIGGER responses_body_left; "
       "DROP INDEX "
       "responses_body_id; DROP TABLE responses_bodies;"

@@ -143,7 +143,7 @@ TEST_CASE("Many rows are removed in slices, which are told of") {
           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
           "INSERT INTO responses SELECT NULL, printf('%064x', i), 'v', 'http://many.example/' || i, 'GET', "
           "200, '', 11, "
-          "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, x'ff', NULL, 0 FROM n");
+          "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n");
   CHECK(stored.urls(EntryFilter().url("many.example")).size() == 5000);
   std::vector<std::uint64_t> seen, removed;
   auto const progress = [&](std::uint64_t rows, std::uint64_t gone) {

@@ -42,6 +42,11 @@ class Sqlite {
   sqlite3* db_ = nullptr;
 };
 
+// Makes a file's tables those of version 5, which knew less of its responses.
+inline std::string const to_version_5 =
+    "DROP INDEX responses_url_key; ALTER TABLE responses DROP COLUMN url_key;"
+    "UPDATE beast_cache_tables SET version = 5 WHERE name = 'responses';";
+
 inline std::string execute(std::string const& file, std::string const& sql) {
   Sqlite connection(file);
   return connection(sql);

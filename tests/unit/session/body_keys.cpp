@@ -115,14 +115,35 @@ TEST_CASE("an answer to a query needs a lifetime, and is neither validated nor g
   CHECK(has(once.cache_status(), "stored"));
 }
 
-TEST_CASE("a query changes nothing, and what changes the URL leaves answers to queries alone") {
-  World world(echoes(), for_queries());
+TEST_CASE("a query changes nothing, and what changes the URL removes answers to queries as well") {
+  auto const held = each_world(echoes(), for_queries());
+  World& world = *held;
+  std::string const other = url + "?other";
+  auto const get_with_body = [&] { return world.run(world.session.get(url).body(Body("part"))); };
   ask(world);
+  get_with_body();
   post(world, "{}");
+  post(world, "{}", "application/json", other);
   CHECK(ask(world).from_cache());
+  CHECK(get_with_body().from_cache());
   ask(world, "DELETE");
   CHECK_FALSE(ask(world).from_cache());
-  CHECK(post(world, "{}").from_cache());
+  CHECK_FALSE(get_with_body().from_cache());
+  CHECK_FALSE(post(world, "{}").from_cache());
+  CHECK(post(world, "{}", "application/json", other).from_cache());
+}
+
+TEST_CASE("what changes a URL removes answers under the user's keys for it, whatever else they are made of") {
+  auto const key = [](Request const& request) { return std::string(request.headers()["X-Part"]); };
+  auto const held = each_world(echoes("Cache-Control: max-age=60\r\n"), CacheOptions().key(key));
+  World& world = *held;
+  auto const get = [&](char const* part) { return ask(world, Fields{{"X-Part", part}}); };
+  get("a");
+  get("b");
+  CHECK(get("a").from_cache());
+  ask(world, "DELETE");
+  CHECK_FALSE(get("a").from_cache());
+  CHECK_FALSE(get("b").from_cache());
 }
 
 TEST_CASE("what a filter takes out of the cache is the answer to that query alone") {

@@ -15,6 +15,7 @@
 //   K      the keys of its variants in `responses`, one a line, oldest first
 //   >K     the key of the URL that it redirected to in the end
 //   <K     the keys of the URLs that redirected to it, one a line
+//   @K     empty, where there may be responses for it under keys of their own
 // and for responses with No-Vary-Search, P being the key of the path and S that of what is left of the query:
 //   ?P     the key in `responses` of the latest one of that path, which has the rule
 //   ~S     the key of the latest URL that means the same
@@ -141,6 +142,7 @@ asio::awaitable<void> CacheBackend::store(StoredResponse response) {
   std::string const variant = create_variant(response);
   std::optional<SearchKey> search;
   if (!has_own_key) search = SearchKey::of(response.url(), response.headers());
+  if (has_own_key) co_await redirects_->write('@' + create_key(response.url()), std::string());
   co_await responses_->write(variant, detail::whole(std::move(response)));
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
@@ -179,6 +181,12 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   std::optional<std::string> same;
   if (search) same = co_await redirects_->pop('~' + search->search());
   bool removed = co_await remove_key(std::move(key));
+  bool const may_have_own_keys = co_await redirects_->remove('@' + create_key(asked));
+  if (may_have_own_keys) {
+    auto is_of_url = [&asked](CachedResponse const& response) { return response.url() == asked; };
+    std::uint64_t const count = co_await remove_where(std::move(is_of_url));
+    removed = removed || count != 0;
+  }
   if (same) {
     bool const others = co_await remove_key(std::move(*same));
     removed = removed || others;
