@@ -240,16 +240,15 @@ asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   std::string const key = create_key(url, options());
   url = options().stored_url(url);
   Writing const writing(bodies->database().epochs(), key);
-  bool others = false;
+  std::optional<Writing> of_others;
   auto job = [&](Handle& handle) {
-    others = detail::remove_others(handle, url, bodies->at_rest());
+    bool const others = detail::remove_others(handle, url, bodies->at_rest());
+    if (others && !of_others) of_others.emplace(bodies->database().epochs());
     bool const removed = detail::remove_with_aliases(handle, key);
     bodies->sweep(handle);
     return removed || others;
   };
-  bool const removed = co_await bodies->write(job);
-  if (others) bodies->database().epochs().all_written();
-  co_return removed;
+  co_return co_await bodies->write(job);
 }
 
 asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
