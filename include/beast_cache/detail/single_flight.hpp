@@ -74,6 +74,8 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
     Watch& operator=(Watch const&) = delete;
     ~Watch();
     std::uint64_t count() const noexcept { return count_.load(); }
+    /// Of those that made cache groups invalid, whichever.
+    std::uint64_t group_count() const noexcept { return flights_->group_count_.load(); }
 
    private:
     friend class SingleFlight;
@@ -120,6 +122,8 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   std::shared_ptr<Watch> watch(std::string place);
   /// An unsafe request has been answered.
   void invalidate(std::string const& place) noexcept;
+  /// And cache groups are invalid by it.
+  void invalidate_groups() noexcept { ++group_count_; }
   /// @param rest What else those have in common that may have one answer.
   /// @param reads_along Whether it wants the answer while it arrives, and not just when it has landed.
   Ticket join(std::string_view place, std::string_view rest, asio::any_io_executor const& executor,
@@ -138,7 +142,8 @@ class SingleFlight : public std::enable_shared_from_this<SingleFlight> {
   std::mutex mutex_;  // taken before those of streams and contexts' gates
   std::unordered_map<std::string, Flight> flights_;
   std::unordered_map<std::string, std::weak_ptr<Watch>> watches_;  // by their places
-  std::array<Landings, 512> landings_{};  // of the places that share one
+  std::array<Landings, 512> landings_{};                           // of the places that share one
+  std::atomic<std::uint64_t> group_count_{0};
 };
 
 }  // namespace detail

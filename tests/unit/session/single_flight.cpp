@@ -113,9 +113,9 @@ class Crowd {
     settle();
   }
   // Is answered before all that wait.
-  void post() {
-    auto const outcome = ask(session.post(url));
-    client->answer = always("", "done");
+  void post(std::string const& where = url, std::string const& headers = "") {
+    auto const outcome = ask(session.post(where));
+    client->answer = always(headers, "done");
     open_newest();
     REQUIRE(outcome->done());
   }
@@ -499,6 +499,30 @@ TEST_CASE("an answer from before an unsafe request is neither shared nor stored 
   REQUIRE(later->response);
   CHECK(later->response->body() == "new");
   CHECK(later->response->from_cache());
+}
+
+TEST_CASE("an answer from before its cache group was made invalid is neither shared nor stored") {
+  bool const is_of_group = GENERATE(false, true);
+  CAPTURE(is_of_group);
+  Crowd crowd;
+  auto const first = crowd.ask(crowd.session.get(url));
+  crowd.post(url + "/elsewhere", "Cache-Group-Invalidation: \"g\"\r\n");
+  auto const second = crowd.ask(crowd.other.get(url));
+  CHECK(crowd.client->asked == 3);
+  crowd.client->answer = always(
+      is_of_group ? "Cache-Control: max-age=60\r\nCache-Groups: \"g\"\r\n" : "Cache-Control: max-age=60\r\n",
+      "old");
+  crowd.open();
+  REQUIRE(first->response);
+  CHECK(first->response->body() == "old");
+  auto const third = crowd.ask(crowd.session.get(url));
+  CHECK(third->done() == !is_of_group);
+  crowd.client->answer = always("Cache-Control: max-age=60\r\nCache-Groups: \"g\"\r\n", "new");
+  crowd.open();
+  REQUIRE(second->response);
+  CHECK(second->response->body() == "new");
+  REQUIRE(third->response);
+  CHECK(third->response->body() == (is_of_group ? "new" : "old"));
 }
 
 TEST_CASE("a 304 from before an unsafe request brings nothing back") {

@@ -263,7 +263,7 @@ class CachedExchange : private CachedLookup {
     stored_->headers() = policy::freshened(stored_->headers(), current, rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
     policy::Freshness const fresh = set_expiry(*stored_, *stored_);
-    if (!limits().stores() || is_outdated()) co_return fresh;
+    if (!limits().stores() || before_.outdate(stored_->headers())) co_return fresh;
     if (may_store(*stored_)) {
       bool done = true;
       if (other_variant) {
@@ -356,7 +356,7 @@ class CachedExchange : private CachedLookup {
     auto tee = std::make_unique<TeeReader>(core_, response.take_body(), sink, std::move(entry), unstored);
     if (range && range->range()) tee->expects(*range->range());
     if (combines) tee->joins(std::move(held));
-    tee->leads(std::move(lead_), watch_, invalidations_);
+    tee->leads(std::move(lead_), before_);
     // A whole response, though stale, is worth more than the beginning of its successor. There may be one.
     if (!limits().looks() || (stored_ && stored_->status() == 200)) tee->drops_incomplete();
     info.set_cache_status(status.str());

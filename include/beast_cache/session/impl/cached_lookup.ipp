@@ -143,7 +143,7 @@ class CachedLookup : protected ExchangeRules {
   std::string flight() const {
     std::string rest = request_.method_string() + '\n' + principal() + '\n';
     // Not with those that began before an unsafe request did its work.
-    rest += std::to_string(watch_->count()) + '\n';
+    rest += std::to_string(watch_->count()) + ' ' + std::to_string(watch_->group_count()) + '\n';
     if (variant_) {
       rest += *variant_;
     } else if (!candidates_.empty()) {

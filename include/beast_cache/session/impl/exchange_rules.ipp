@@ -15,6 +15,7 @@
 #include "beast_cache/policy/invalidation.hpp"
 #include "beast_cache/policy/storability.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/invalidations.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
 
@@ -127,7 +128,7 @@ class ExchangeRules {
   asio::awaitable<StreamedResponse> send(Request request) {
     request_time_ = options().clock()->now();
     watch();
-    invalidations_ = watch_->count();
+    before_ = Invalidations(watch_);
     // What is stored are the bytes to which the header fields belong; `decoded` is for the caller.
     request.set_decompression(Decompression::off());
     StreamedResponse response = co_await core_->client().send(std::move(request));
@@ -147,16 +148,19 @@ class ExchangeRules {
     if (is_query_ || !limits().removes()) co_return;
     auto const urls =
         policy::invalidated_urls(request_.url(), request_.method(), response.status(), response.headers());
+    std::vector<Url> changed;
     for (auto const& text : urls) {
-      std::optional<Url> url = Url::parse(text);
-      if (!url) continue;
-      // First: what is under way is not to come after what is removed.
-      bool const current = !is_outdated();
-      flights().invalidate(invalidation_place(options().stored_url(*url)));
-      if (current && watch_) invalidations_ = watch_->count();
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(std::move(*url)));
+      std::optional<Url> const url = Url::parse(text);
+      if (url) changed.push_back(*url);
     }
     auto groups = policy::invalidated_groups(request_.method(), response.status(), response.headers());
+    // First: what is under way is not to come after what is removed.
+    bool const current = !before_.outdate(response.headers());
+    for (Url const& url : changed) flights().invalidate(invalidation_place(options().stored_url(url)));
+    if (!groups.empty()) flights().invalidate_groups();
+    if (current && watch_) before_ = Invalidations(watch_);
+    for (Url const& url : changed)
+      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(url));
     if (!groups.empty()) {
       co_await core_guard("invalidate")
           .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
@@ -185,14 +189,11 @@ class ExchangeRules {
   void watch() {
     if (!watch_) watch_ = flights().watch(invalidation_place(asked().url()));
   }
-  /// Whether an unsafe request has been answered since this one was sent: then the answer may be of before
-  /// that.
-  bool is_outdated() const noexcept { return watch_ && watch_->count() != invalidations_; }
   /// Stores what was found, as it is now. @return Whether that was done.
   asio::awaitable<bool> store_again(StoredResponse const& response) {
-    if (is_outdated()) co_return false;
+    if (before_.outdate(response.headers())) co_return false;
     bool const done = co_await core_guard("store").run(core_->backend().store(response));
-    if (!is_outdated()) co_return done;
+    if (!before_.outdate(response.headers())) co_return done;
     co_await forget("invalidate", response);
     co_return false;
   }
@@ -222,7 +223,7 @@ class ExchangeRules {
   /// Why a response must not be stored; empty when it may.
   std::string_view obstacle(ResponseHead const& response) const {
     if (!limits().stores()) return "the session does not store";
-    if (is_outdated()) return "invalidated meanwhile";
+    if (before_.outdate(response.headers())) return "invalidated meanwhile";
     if (!has_key_) return "the request's body is no key";
     if (expire_after() && !expire_after()->stores()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
@@ -353,8 +354,8 @@ class ExchangeRules {
   TimePoint request_time_;
   TimePoint response_time_;
   std::shared_ptr<SingleFlight::Watch> watch_;
-  std::uint64_t invalidations_ = 0;  // when the request was sent
-  bool is_told_later_ = false;       // the observer, when the response has been stored
+  Invalidations before_;        // the request was sent
+  bool is_told_later_ = false;  // the observer, when the response has been stored
 };
 
 }  // namespace detail

@@ -16,6 +16,7 @@
 #include "beast_cache/detail/single_flight.hpp"
 #include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/invalidations.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
 
 namespace beast_cache {
@@ -225,12 +226,10 @@ class TeeReader final : public BodyReader {
   /// And goes together with what is held of it already.
   void joins(HeldBytes held) { held_ = std::move(held); }
   /// Others wait for what is stored here, if anybody leads.
-  /// @param watch It counted `invalidations` when the request was sent.
-  void leads(std::unique_ptr<SingleFlight::Lead> lead, std::shared_ptr<SingleFlight::Watch> watch,
-             std::uint64_t invalidations) noexcept {
+  /// @param before The request was sent.
+  void leads(std::unique_ptr<SingleFlight::Lead> lead, Invalidations before) noexcept {
     lead_ = std::move(lead);
-    watch_ = std::move(watch);
-    invalidations_ = invalidations;
+    before_ = std::move(before);
   }
   /// Null when nobody is to wait any more.
   SingleFlight::Lead* lead() const noexcept { return lead_.get(); }
@@ -302,14 +301,14 @@ class TeeReader final : public BodyReader {
     stored_ = co_await store(std::move(entry_));
   }
 
-  bool is_outdated() const noexcept { return watch_ && watch_->count() != invalidations_; }
   /// Unless an unsafe request has been answered for the URL meanwhile: the response may be of before that.
   asio::awaitable<bool> store(CachedHead entry) {
     Url const url = entry.url();
     std::string key = entry.key();
-    if (is_outdated()) co_return false;
+    bool const grouped = Invalidations::is_grouped(entry.headers());
+    if (before_.outdate(grouped)) co_return false;
     bool const stored = co_await copy_->store(std::move(entry));
-    if (!is_outdated()) co_return stored;
+    if (!before_.outdate(grouped)) co_return stored;
     // What that removed may have been removed before this was stored. (Nor does a cancellation keep it.)
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     CacheGuard guard(core_->backend().options(), "invalidate", url);
@@ -375,8 +374,7 @@ class TeeReader final : public BodyReader {
   std::optional<HeldBytes> held_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::optional<policy::ByteRange> range_;
-  std::shared_ptr<SingleFlight::Watch> watch_;
-  std::uint64_t invalidations_ = 0;
+  Invalidations before_;
   bool keeps_incomplete_ = true;
   bool stored_ = false;
   std::string unstored_;
