@@ -25,6 +25,8 @@ constexpr std::size_t nonce_size = 12, tag_size = 16, key_size = 32;
 constexpr std::size_t least = 256;
 // No compression that is written here makes bytes so few: a forged size allocates nothing.
 constexpr std::size_t most_dense = 65'536;
+// Nor is anything in the file larger, see SQLiteOptions::max_value_size.
+constexpr std::uint64_t most_bytes = 1'000'000'000;
 #ifdef BEAST_CACHE_HAS_ZSTD
 constexpr int zstd_level = 1;
 #endif
@@ -156,7 +158,7 @@ bool AtRest::decode(std::string_view part, std::int64_t coding, std::string_view
 
 std::optional<std::string> AtRest::decode(std::string_view part, std::int64_t coding, std::string_view stored,
                                           std::uint64_t size) const {
-  if (size / most_dense > stored.size()) return std::nullopt;
+  if (size > most_bytes || size / most_dense > stored.size()) return std::nullopt;
   std::optional<std::string> out(std::in_place, static_cast<std::size_t>(size), '\0');
   if (!decode(part, coding, stored, out->data(), out->size())) out.reset();
   return out;

@@ -117,6 +117,8 @@ TEST_CASE("What was encrypted opens with its key, for its part, and unchanged") 
 TEST_CASE("A forged size allocates nothing") {
   AtRest const at_rest(detail::zlib, "");
   CHECK_FALSE(at_rest.decode("a", detail::zlib, "x", std::uint64_t{1} << 60));
+  std::string const large(std::size_t{20} << 20, 'x');
+  CHECK_FALSE(at_rest.decode("a", detail::zlib, large, std::uint64_t{1} << 40));
 }
 
 TEST_CASE("Bodies are compressed in the file where that saves something") {
