@@ -312,8 +312,8 @@ Resumption resumption(StoredView const& stored, std::uint64_t first, unsigned st
                       http::fields const& response, TimePoint response_time) noexcept {
   if (status == 200) return Resumption::restart;
   if (status != 206 || !combines(stored, status, response, response_time)) return Resumption::refused;
-  auto const range = content_range(response);
-  return range->range()->first() == first ? Resumption::append : Resumption::refused;
+  bool const fits = content_range(response)->range()->first() == first && is_storable_part(response);
+  return fits ? Resumption::append : Resumption::refused;
 }
 
 }  // namespace policy

@@ -60,6 +60,7 @@ struct RangeOrigin {
   bool tells_length = true;                 // in Content-Length
   unsigned refuses_range = 0;               // a status in place of a 206
   bool misnames_parts = false;              // sends a part as 200
+  std::optional<std::size_t> part_size;     // of the bytes of a 206, whatever its Content-Range says
 
   StreamedResponse operator()(Request const& request) const {
     auto const& fields = request.headers();
@@ -84,10 +85,12 @@ struct RangeOrigin {
     if (first > last)
       return FakeClient::answer(request, 416,
                                 "Content-Range: bytes */" + std::to_string(body.size()) + "\r\n");
+    std::string part = body.substr(first, last - first + 1);
+    if (part_size) part.resize(*part_size, '?');
     return whole(request, misnames_parts ? 200 : 206,
                  headers + tag + "Content-Range: bytes " + std::to_string(first) + "-" +
                      std::to_string(last) + "/" + std::to_string(body.size()) + "\r\n",
-                 body.substr(first, last - first + 1));
+                 part);
   }
 
  private:

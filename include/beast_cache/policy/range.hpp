@@ -226,7 +226,7 @@ bool ask_for_part(http::fields& request, StoredView const& stored, std::uint64_t
 
 /// What the answer to `ask_for_part` means for the bytes that are held.
 enum class Resumption : std::uint8_t {
-  append,   ///< 206 of the same representation that begins at the asked byte: put it there
+  append,   ///< 206 of the same representation that begins at the asked byte, and is as long as it says
   restart,  ///< a full answer: what is held is void, this is the whole
   refused   ///< neither: ask again without Range, or pass the error on
 };

@@ -82,6 +82,12 @@ TEST_CASE("when the context of the one that asked goes, the others ask for the r
     CHECK(abandoned.other->code() == http_errc::truncated);
     CHECK(abandoned.other->body == "first ");
   }
+  SECTION("which is not as long as it says") {
+    auto const rest = GENERATE(" secon", " second!");
+    abandoned.answer(206, tag + "Content-Range: bytes 5-11/12\r\n", rest);
+    CHECK_FALSE(abandoned.other->complete);
+    CHECK(abandoned.other->failure);
+  }
   SECTION("which is shorter than what came") {
     abandoned.answer(200, tag, "first");
     CHECK(abandoned.other->code() == http_errc::truncated);

@@ -252,6 +252,35 @@ TEST_CASE("a broken download goes on where it ended (RFC 9111 3.3, 3.4)") {
   }
 }
 
+TEST_CASE("a rest that is not as long as its Content-Range says completes nothing") {
+  RangeOrigin origin;
+  origin.breaks_after = 4;
+  World world(std::cref(origin), each_mode());
+  CHECK_THROWS_AS(ask(world), Error);
+  origin.breaks_after.reset();
+  origin.part_size = GENERATE(std::size_t{3}, std::size_t{5}, std::size_t{7}, std::size_t{8});
+  CAPTURE(*origin.part_size);
+  SECTION("by the Content-Length, and the whole is asked for") {
+    CHECK(ask(world).body() == origin.body);
+    CHECK(world.asked() == 3);
+  }
+  SECTION("as it turns out") {
+    origin.tells_length = false;
+    try {
+      static_cast<void>(ask(world));
+      FAIL("complete");
+    } catch (Error const& error) {
+      CHECK(error.code() == (*origin.part_size < 6 ? http_errc::truncated : http_errc::framing));
+    }
+    origin.part_size.reset();
+    CHECK(ask(world).body().size() == origin.body.size());
+    CHECK_FALSE(ask(world).body().empty());
+  }
+  auto const hit = ask(world);
+  CHECK(hit.from_cache());
+  CHECK(hit.body().size() == origin.body.size());
+}
+
 TEST_CASE("a broken download without a strong validator starts anew (RFC 9111 3.4)") {
   auto const etag = GENERATE(as<std::string>(), "", "W/\"a\"");
   RangeOrigin origin;

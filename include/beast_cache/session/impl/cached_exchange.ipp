@@ -191,8 +191,7 @@ class CachedExchange : private CachedLookup {
     co_return co_await receive(std::move(response));
   }
 
-  /// The whole of a response of which the head was found. @return True when it is still what the 304 speaks
-  /// of.
+  /// The whole of what was found by its head. @return True when it is still what the 304 speaks of.
   asio::awaitable<bool> load(CachedHead const& head, http::fields const& not_modified) {
     LookupQuery query(head);
     std::optional<Lookup> found =
@@ -219,11 +218,12 @@ class CachedExchange : private CachedLookup {
   asio::awaitable<CachedStream> resume(StreamedResponse response, std::uint64_t first) {
     auto const meaning =
         policy::resumption(*selected_, first, response.status(), response.headers(), response_time_);
+    auto const range = policy::content_range(response.headers());
     bool appends = meaning == policy::Resumption::append;
     HeldBytes const held(*stored_);
     policy::ByteParts parts;
     if (appends) {
-      parts = held.parts_with(*policy::content_range(response.headers()));
+      parts = held.parts_with(*range);
       appends = parts.is_whole();
     }
     if (!appends) {
@@ -239,10 +239,10 @@ class CachedExchange : private CachedLookup {
     http::fields fields =
         policy::combined_fields(stored_->headers(), response.headers(), parts, rules(), response_time_);
     ResponseHead head(request_.url(), 200, "OK", std::move(fields), response.version());
-    auto body = std::make_unique<ChainedReader>(held.open(), response.take_body());
-    policy::CacheStatus status(decision_);
-    status.fwd_status(206);
-    co_return pass_on(StreamedResponse(std::move(head), std::move(body)), std::move(status));
+    auto rest = std::make_unique<SizedReader>(response.take_body(), range->range()->size(), request_.url());
+    auto body = std::make_unique<ChainedReader>(held.open(), std::move(rest));
+    StreamedResponse all(std::move(head), std::move(body));
+    co_return pass_on(std::move(all), policy::CacheStatus(decision_).fwd_status(206));
   }
 
   /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "beast_cache/backend/stored_response.hpp"
+#include "beast_cache/error.hpp"
 #include "beast_cache/http/body.hpp"
+#include "beast_cache/http/url.hpp"
 #include "beast_cache/policy/range.hpp"
 
 namespace beast_cache {
@@ -50,6 +52,30 @@ class HeldBytes {
  private:
   policy::ByteParts parts_;
   StoredBody body_;
+};
+
+/// A body that has to be as long as its head says; else it is truncated, or its framing is wrong.
+class SizedReader final : public BodyReader {
+ public:
+  SizedReader(std::unique_ptr<BodyReader> inner, std::uint64_t size, Url url)
+      : inner_(std::move(inner)), left_(size), url_(std::move(url)) {}
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (buffer.size() == 0) co_return 0;
+    std::size_t const count = co_await inner_->read_some(buffer);
+    if (count == 0 && left_ != 0)
+      throw Error(http_errc::truncated, url_.str() + ": less than its Content-Range");
+    if (count > left_) throw Error(http_errc::framing, url_.str() + ": more than its Content-Range");
+    left_ -= count;
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override { return left_; }
+  http::fields const& trailers() const noexcept override { return inner_->trailers(); }
+
+ private:
+  std::unique_ptr<BodyReader> inner_;
+  std::uint64_t left_;
+  Url const url_;
 };
 
 /// One body behind the other.

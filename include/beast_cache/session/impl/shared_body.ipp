@@ -281,11 +281,13 @@ class ArrivingReader final : public BodyReader {
     bool const same = policy::combines(held, response.status(), response.headers(), now);
     auto const range = policy::content_range(response.headers());
     bool const whole = same && response.status() == 200 && !range;
-    bool const rest = same && response.status() == 206 && range->range()->first() == first &&
-                      range->range()->last() + 1 == range->complete() &&
+    bool const rest = same && response.status() == 206 && policy::is_storable_part(response.headers()) &&
+                      range->range()->first() == first && range->range()->last() + 1 == range->complete() &&
                       arrival_->size().value_or(*range->complete()) == *range->complete();
     if (!whole && !rest) co_return;
     std::unique_ptr<BodyReader> body = response.take_body();
+    std::optional<std::uint64_t> const size = whole ? arrival_->size() : range->range()->size();
+    if (size) body = std::make_unique<SizedReader>(std::move(body), *size, entry.url());
     std::uint64_t held_already = whole ? position_ : position_ - first;
     co_await skip(*body, held_already, entry.url());
     rest_ = std::move(body);
