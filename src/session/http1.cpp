@@ -13,8 +13,8 @@ inline namespace v1 {
 namespace detail {
 namespace {
 
-// Extensions carry nothing that is used; a body full of them is an attack. RFC 9112 section 7.1.1.
-constexpr std::size_t max_extension_bytes = 16 * 1024;
+// Extensions carry nothing that is used; a body of little else is an attack. RFC 9112 section 7.1.1.
+constexpr std::uint64_t max_extension_bytes = 16 * 1024;  // beyond as many as there are of data
 // Leading zeros have no end otherwise.
 constexpr unsigned max_size_digits = 32;
 
@@ -224,6 +224,7 @@ std::size_t ChunkDecoder::feed(std::string_view bytes, error_code& ec) {
 
 void ChunkDecoder::take(std::uint64_t count) noexcept {
   left_ -= count;
+  taken_ += count;
   if (left_ == 0) state_ = State::data_cr;
 }
 
@@ -264,7 +265,7 @@ void ChunkDecoder::step(char c, error_code& ec) {
         state_ = State::size_lf;
       } else if (c != '\t' && (static_cast<unsigned char>(c) < 0x20 || c == '\x7f')) {
         ec = http_errc::framing;
-      } else if (++extensions_ > max_extension_bytes) {
+      } else if (++extensions_ > max_extension_bytes + taken_) {
         ec = http_errc::header_limit;
       }
       return;

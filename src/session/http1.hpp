@@ -95,7 +95,8 @@ class ChunkDecoder {
   void finish(error_code& ec);
 
   std::size_t trailer_limit_;
-  std::size_t extensions_ = 0;
+  std::uint64_t extensions_ = 0;  // bytes of them
+  std::uint64_t taken_ = 0;       // bytes of data
   unsigned digits_ = 0;
   std::uint64_t left_ = 0;
   State state_ = State::size_first;

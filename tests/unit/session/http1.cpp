@@ -295,6 +295,23 @@ TEST_CASE("Extensions and trailers without end are refused") {
   CHECK(ec == http_errc::header_limit);
 }
 
+TEST_CASE("Extensions may go on as long as there is as much data") {
+  auto const framing = GENERATE(as<std::string>(), ";sig=0123456789abcdef", "          ");
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "20" + framing + "\r\n" + std::string(32, 'x') + "\r\n";
+  text += "0\r\n\r\n";
+  ChunkDecoder decoder(1024);
+  error_code ec;
+  CHECK(decode(decoder, text, 16384, ec).size() == 160'000);
+  CHECK_FALSE(ec);
+  // And no longer.
+  std::string attack;
+  for (int i = 0; i < 5000; ++i) attack += "1" + framing + "\r\nx\r\n";
+  ChunkDecoder other(1024);
+  decode(other, attack, 16384, ec);
+  CHECK(ec == http_errc::header_limit);
+}
+
 TEST_CASE("A body of very many small chunks costs no more for each than the first") {
   std::string text;
   for (int i = 0; i < 100000; ++i) text += "1\r\nx\r\n";
