@@ -81,10 +81,10 @@ void ClientCore::prepare(Request& request) const {
   } else {
     add_default_fields(request);
   }
-  if (options_.cookie_jar() &&
-      (request.has_jar_cookies() || std::as_const(request).headers().count(http::field::cookie) == 0)) {
+  // Once: what a cache has compared is what is sent.
+  if (options_.cookie_jar() && !request.has_jar_cookies() &&
+      std::as_const(request).headers().count(http::field::cookie) == 0) {
     std::string const cookies = options_.cookie_jar()->header(request.url(), strictest_cookies(request));
-    request.headers().erase(http::field::cookie);
     if (!cookies.empty()) request.headers().set(http::field::cookie, cookies);
     request.set_has_jar_cookies(true);
   }

@@ -232,8 +232,11 @@ class CookieJar::Impl {
       entry.created = old->created;
       entries.erase(old);
     }
+    std::string const domain = entry.domain;
     if (now < entry.expires) entries.push_back(std::move(entry));
     make_room(entries, now);
+    auto const at = domains_.find(domain);
+    if (at != domains_.end() && at->second.empty()) domains_.erase(at);
   }
 
   /// RFC 6265bis section 5.7: first what has expired, then the excess of one domain, then that of all.
@@ -250,11 +253,13 @@ class CookieJar::Impl {
     if (count() > max_cookies) {
       erase([&](CookieEntry const& entry) { return entry.expires <= now; });
       while (count() > max_cookies) {
-        std::uint64_t oldest = events_;
+        // Several may have been used at once.
+        std::pair oldest(events_ + 1, events_ + 1);
         for (auto const& [domain, held] : domains_) {
-          for (CookieEntry const& entry : held) oldest = std::min(oldest, entry.used);
+          for (CookieEntry const& entry : held)
+            oldest = std::min(oldest, std::pair(entry.used, entry.created));
         }
-        erase([&](CookieEntry const& entry) { return entry.used == oldest; });
+        erase([&](CookieEntry const& entry) { return std::pair(entry.used, entry.created) == oldest; });
       }
     }
   }

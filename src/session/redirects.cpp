@@ -19,12 +19,27 @@ namespace {
 // A body that is cheaper to read than a new connection is to make.
 constexpr std::uint64_t max_drained = 64 * 1024;
 
+// No credentials; without some of them the request would do more than its caller wants.
 constexpr std::array safe_fields = {
-    http::field::accept,           http::field::accept_charset,
-    http::field::accept_encoding,  http::field::accept_language,
-    http::field::cache_control,    http::field::content_encoding,
-    http::field::content_language, http::field::content_type,
-    http::field::pragma,           http::field::range,
+    http::field::accept,
+    http::field::accept_charset,
+    http::field::accept_encoding,
+    http::field::accept_language,
+    http::field::cache_control,
+    http::field::content_encoding,
+    http::field::content_language,
+    http::field::content_range,
+    http::field::content_type,
+    http::field::depth,
+    http::field::if_,
+    http::field::if_match,
+    http::field::if_modified_since,
+    http::field::if_none_match,
+    http::field::if_range,
+    http::field::if_unmodified_since,
+    http::field::overwrite,
+    http::field::pragma,
+    http::field::range,
     http::field::user_agent,
 };
 
@@ -71,6 +86,10 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
   Request next(sent);
   // Without user information: it would be the server's choice of credentials, not the caller's.
   next.set_url(Url(target->str()));
+  if (sent.has_jar_cookies()) {
+    next.headers().erase(http::field::cookie);
+    next.set_has_jar_cookies(false);
+  }
   if (becomes_get(sent.method(), response.status())) {
     next.set_method(http::verb::get);
     next.set_body(Body());
@@ -92,6 +111,11 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
 
 asio::awaitable<void> drain(std::unique_ptr<BodyReader> body) {
   if (!body || body->remaining().value_or(0) > max_drained) co_return;
+  if (!body->remaining()) {
+    // Nobody knows how long it would take, unless it has come already.
+    static_cast<void>(body->take_buffered());
+    co_return;
+  }
   try {
     std::string buffer(16 * 1024, '\0');
     std::uint64_t drained = 0;

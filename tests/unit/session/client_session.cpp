@@ -104,7 +104,8 @@ TEST_CASE("User-Agent and Accept are sent where they are missing, unless they ar
   CHECK(requests[0].header("Accept") == "*/*");
   CHECK(requests[0].header("User-Agent").value().starts_with("beast_cache/"));
   CHECK(requests[1].header("Accept") == "text/html");
-  CHECK(requests[2].head == "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(origin.port()) + "\r\n\r\n");
+  CHECK(requests[2].head ==
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(origin.port()) + "\r\n\r\n");
 }
 
 TEST_CASE("Every method goes out under its name") {

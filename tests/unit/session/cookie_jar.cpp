@@ -261,6 +261,21 @@ TEST_CASE("Of one domain 50 cookies are kept and of all 3000, those that were us
   CHECK(jar.get("https://host3099.test/") == "a=1");
 }
 
+TEST_CASE("A full jar loses one cookie for each that comes") {
+  Jar jar;
+  std::size_t const hosts = CookieJar::max_cookies / 50;
+  auto const host = [](std::size_t i) { return "https://host" + std::to_string(i) + ".test/"; };
+  for (std::size_t i = 0; i < hosts; ++i) {
+    for (int k = 0; k < 50; ++k) jar.set(host(i), "c" + std::to_string(k) + "=1");
+  }
+  for (std::size_t i = 0; i < hosts; ++i) static_cast<void>(jar.get(host(i)));
+  jar.set("https://new.test/", "a=1");
+  CHECK(jar.jar.size() == CookieJar::max_cookies);
+  std::string const left = jar.get(host(0));
+  CHECK(std::count(left.begin(), left.end(), '=') == 49);
+  CHECK(left.starts_with("c1=1; "));
+}
+
 TEST_CASE("A Cookie field never becomes longer than a field can be") {
   Jar jar;
   for (int i = 0; i < 50; ++i) jar.set(home, std::to_string(i) + "=" + std::string(4000, 'x'));
@@ -374,6 +389,21 @@ TEST_CASE(
   CHECK(run(io, session.get(other.url_at("localhost", "/within"))).body() == "l=2; u=3");
   // 302 makes a GET of it.
   CHECK(run(io, session.post(from).body("x")).body() == (status == 307 ? "u=3" : "l=2; u=3"));
+}
+
+TEST_CASE("A request has the cookies that it was prepared with, whatever comes into the jar meanwhile") {
+  ScriptedOrigin origin(
+      [](RecordedRequest const& request) { return respond(200, request.header("Cookie").value_or("none")); });
+  asio::io_context io;
+  auto jar = std::make_shared<CookieJar>();
+  ClientSession session(io.get_executor(), ClientOptions().cookie_jar(jar));
+  bool const had_one = GENERATE(true, false);
+  if (had_one) jar->store(Url(origin.url()), *Cookie::parse("id=guest"));
+  Request request(http::verb::get, Url(origin.url()));
+  session.prepare(request);
+  jar->store(Url(origin.url()), *Cookie::parse("id=alice"));
+  StreamedResponse response = run(io, session.send(request));
+  CHECK(run(io, read_all(response.take_body())) == (had_one ? "id=guest" : "none"));
 }
 
 TEST_CASE("Variants by Cookie are told apart by what the jar sends") {

@@ -126,6 +126,27 @@ TEST_CASE("Another origin gets no credentials and none of the caller's own field
   CHECK(same->headers().count("X-Api-Key") == 1);
 }
 
+TEST_CASE("Another origin gets what restricts a request") {
+  Request request(http::verb::put, Url("https://h/a"));
+  for (char const* const name : {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+                                 "If-Range", "Range", "Content-Range", "If", "Depth", "Overwrite"})
+    request.headers().set(name, "v");
+  std::optional<Request> const away = next_hop(request, redirect(307, "https://other/"));
+  REQUIRE(away);
+  CHECK(std::distance(away->headers().begin(), away->headers().end()) == 10);
+}
+
+TEST_CASE("Each hop has its own cookies of the jar") {
+  Request request(http::verb::get, Url("https://h/a"));
+  request.headers().set("Cookie", "a=1");
+  std::string const location = GENERATE(as<std::string>(), "/b", "https://other/");
+  CHECK(next_hop(request, redirect(302, location))->headers().count("Cookie") == (location == "/b" ? 1 : 0));
+  request.set_has_jar_cookies(true);
+  std::optional<Request> const next = next_hop(request, redirect(302, location));
+  CHECK(next->headers().count("Cookie") == 0);
+  CHECK_FALSE(next->has_jar_cookies());
+}
+
 TEST_CASE("A session follows redirects and keeps their history") {
   ScriptedOrigin origin([](RecordedRequest const& r) {
     if (r.target == "/one") return respond(302, "go", "Location: two?x#frag\r\n");
@@ -155,6 +176,19 @@ TEST_CASE(
   ClientSession session(io.get_executor());
   CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
   CHECK(origin.connection_count() == (size == 1000 ? 1 : 2));
+}
+
+TEST_CASE("A redirect's body whose end is not in sight is not waited for") {
+  std::string const head = "HTTP/1.1 302 Found\r\nLocation: /two\r\n";
+  std::string const body = GENERATE(as<std::string>(), "Connection: close\r\n\r\nbody",
+                                    "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n");
+  // It stays open and silent.
+  ScriptedOrigin origin({Script{Step::receive(), Step::send(head + body)},
+                         Script{Step::receive(), Step::send(respond(200, "done"))}});
+  asio::io_context io;
+  ClientSession session(io.get_executor());
+  CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
+  CHECK(origin.connection_count() == 2);
 }
 
 TEST_CASE("A loop of redirects ends at the limit") {
