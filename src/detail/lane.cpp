@@ -32,13 +32,15 @@ void Lane::submit(Operation* operation) {
   operation->service_.submit(operation);
 }
 
-// Once queued the operation may complete and let go of the lane: the caller holds it.
-void Lane::enqueue(Operation* operation) noexcept {
-  OperationService const& service = operation->service_;
+// After this the operation may complete and let go of the lane: the caller holds it.
+void Lane::link(Operation* operation) noexcept {
   operation->next_.store(nullptr, std::memory_order_relaxed);
   Operation* const before = newest_.exchange(operation);
   // That one is still in the queue, or in what the pump has taken, and not run past without this link.
   (before ? before->next_ : oldest_).store(operation, std::memory_order_release);
+}
+
+void Lane::rouse(OperationService const& service) noexcept {
   // The pump looks at the queue once more after it has changed the state.
   if (state_.load() == running) return;
   WakeScope* const scope = WakeScope::current();

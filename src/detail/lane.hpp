@@ -75,7 +75,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
   enum State { idle, running, asleep };
 
   bool has_work() const noexcept { return newest_.load() != nullptr || woken_up_.load(); }
-  void enqueue(Operation* operation) noexcept;
+  // The two parts of putting an operation into the queue; once it is linked, it may run.
+  void link(Operation* operation) noexcept;
+  void rouse(OperationService const& service) noexcept;
   OperationList take_all() noexcept;
   void pump() noexcept;
   bool wait() noexcept;

@@ -192,8 +192,8 @@ bool Operation::is_polled_for() const noexcept {
   return service_.has_poller();
 }
 
-void Operation::put_off() noexcept {
-  service_.put_off(this);
+void Operation::put_off(OperationList& behind) noexcept {
+  service_.put_off(this, behind);
 }
 
 Operation* OperationList::await_link(std::atomic<Operation*> const& link) noexcept {
@@ -228,8 +228,10 @@ void OperationService::submit(Operation* operation) noexcept {
       set_polled(operation->executor_);
       poller.emplace(*this, polled_, lane->options().spin);
     }
+    // Here, so that what a lane gives back meanwhile does not come behind it.
+    lane->link(operation);
   }
-  lane->enqueue(operation);
+  lane->rouse(*this);
   if (!poller) return;
   try {
     Poller::start(std::move(*poller));
@@ -318,7 +320,8 @@ void OperationService::admit_waiting() noexcept {
     admit(operation);
     // Whoever cancels it now has to come past the mutex before it may complete; not so the lane.
     auto const lane = operation->lane_->shared_from_this();
-    lane->enqueue(operation);
+    lane->link(operation);
+    lane->rouse(*this);
   }
 }
 
@@ -338,7 +341,8 @@ bool OperationService::congested(Lane const& lane) const noexcept {
   return untaken_bytes_.load(std::memory_order_relaxed) >= lane.options().max_bytes;
 }
 
-void OperationService::put_off(Operation* operation) noexcept {
+void OperationService::put_off(Operation* operation, OperationList& behind) noexcept {
+  Lane& lane = *operation->lane_;
   std::lock_guard lock(mutex_);
   forget(operation);
   if (stopped_) {
@@ -347,6 +351,26 @@ void OperationService::put_off(Operation* operation) noexcept {
     changed_.notify_all();
     return;
   }
+  bool const taken_meanwhile = !congested(lane);
+  OperationList given_back;
+  if (reopen(operation)) given_back.push_back(operation);
+  behind.append(lane.take_all());
+  OperationList others;
+  while (!behind.empty()) {
+    Operation* const next = behind.pop_front();
+    bool const is_ours = &next->service_ == this;
+    if (is_ours) forget(next);
+    (is_ours ? given_back : others).push_back(next);
+  }
+  behind = std::move(others);
+  // Those that wait already came later.
+  given_back.append(std::move(waiting_));
+  waiting_ = std::move(given_back);
+  if (taken_meanwhile) admit_waiting();
+}
+
+// Makes a claimed operation one that has not begun. False if it is cancelled instead.
+bool OperationService::reopen(Operation* operation) noexcept {
   // From here on it can be cancelled as one that has not begun. Who tried just before left word.
   operation->state_.store(Operation::queued);
   if (operation->cancel_requested_.load()) {
@@ -356,12 +380,10 @@ void OperationService::put_off(Operation* operation) noexcept {
       operation->references_.fetch_sub(1, std::memory_order_acq_rel);
       unlink(operation);
       asio::post(operation->executor_, CancelledCompletion(operation));
-      return;
+      return false;
     }
   }
-  bool const taken_meanwhile = !congested(*operation->lane_);
-  waiting_.push_front(operation);
-  if (taken_meanwhile) admit_waiting();
+  return true;
 }
 
 void OperationService::unlink(Operation* operation) noexcept {

@@ -58,7 +58,6 @@ class OperationList {
   bool empty() const noexcept { return first_ == nullptr; }
   Operation* front() const noexcept { return first_; }
   void push_back(Operation* operation) noexcept;
-  void push_front(Operation* operation) noexcept;
   void append(OperationList other) noexcept;
   Operation* pop_front() noexcept;
 
@@ -93,9 +92,10 @@ class Operation {
   bool cancel_requested() const noexcept { return cancel_requested_.load(std::memory_order_relaxed); }
 
   // Lane: whether its context has to take earlier results first. A claimed operation that has not run is then
-  // given back with put_off().
+  // given back with put_off(), and so are those of the same context that come behind it, from `behind` and
+  // from the lane's queue, so that all of them keep their order.
   bool has_to_wait() const noexcept;
-  void put_off() noexcept;
+  void put_off(OperationList& behind) noexcept;
 
   // Lane: whether its context looks for what is finished, so that handing over little costs little.
   bool is_polled_for() const noexcept;
@@ -189,7 +189,7 @@ class OperationService final : public asio::execution_context::service {
 
   // Lane: see Operation::has_to_wait.
   bool congested(Lane const& lane) const noexcept;
-  void put_off(Operation* operation) noexcept;
+  void put_off(Operation* operation, OperationList& behind) noexcept;
 
   // Lane: see Operation::is_polled_for.
   bool has_poller() const noexcept { return has_poller_.load(std::memory_order_relaxed); }
@@ -210,6 +210,7 @@ class OperationService final : public asio::execution_context::service {
   void finish_batch(OperationList operations) noexcept;
   void bury(Operation* operation) noexcept;
   void forget(Operation* operation) noexcept;
+  bool reopen(Operation* operation) noexcept;
   bool has_room(Operation const& operation) const noexcept;
   bool is_worth_polling(Operation const& operation) noexcept;
   void set_polled(asio::any_io_executor executor) noexcept;
@@ -245,12 +246,6 @@ class OperationService final : public asio::execution_context::service {
 inline void OperationList::push_back(Operation* operation) noexcept {
   operation->next_.store(nullptr, std::memory_order_relaxed);
   append(OperationList(operation, operation));
-}
-
-inline void OperationList::push_front(Operation* operation) noexcept {
-  operation->next_.store(first_, std::memory_order_relaxed);
-  first_ = operation;
-  if (!last_) last_ = operation;
 }
 
 inline void OperationList::append(OperationList other) noexcept {

@@ -27,7 +27,7 @@ void ValueSteps::fill(Handle& handle) {
   given_ = filled_ = 0;
   std::uint64_t const left = pieces_.size - pieces_.offset;
   std::size_t const size = static_cast<std::size_t>(std::min<std::uint64_t>(left, Windows::size));
-  if (size == 0) return;
+  // (Of an empty value there is only the check.)
   table_->read(handle, pieces_, window_.get(), size);
   filled_ = size;
 }

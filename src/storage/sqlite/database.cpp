@@ -58,7 +58,9 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
       continue;
     }
     auto const theirs = database->file_->identity();
-    bool const same_file = identity && theirs && identity->same_file(*theirs);
+    // One that was renamed is not what it was opened as: whoever writes there would make a new file.
+    bool const same_file =
+        identity && theirs && identity->same_file(*theirs) && database->file_->is_in_place();
     if (same_file || (!found && database->path() == absolute)) found = database;
   }
   if (!found) {
@@ -199,7 +201,7 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
                                             " of this version; open it for writing once");
     }
     if (found < schema->version()) {
-      file_->begin_write(handle);
+      begin_write(handle);
       found = version();  // another process may have been faster
       if (found == 0) {
         schema->create(handle);

@@ -166,7 +166,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::chrono::milliseconds busy_timeout() const { return file_->busy_timeout(); }
   bool full_durability() const noexcept { return file_->full_durability(); }
   // Any lane: BEGIN IMMEDIATE, see FileState.
-  void begin_write(Handle& handle) const { file_->begin_write(handle); }
+  void begin_write(Handle& handle) const { file_->begin_write(handle, busy_timeout()); }
 
  private:
   Database(std::string path, bool memory, SQLiteOptions const& options);

@@ -127,7 +127,7 @@ void FileState::initialise(Handle& handle) const {
     }
   }
   if (handle.query_integer("PRAGMA user_version") == file_version) return;
-  begin_write(handle);
+  begin_write(handle, busy_timeout());
   try {
     // Another process may have been faster.
     std::int64_t const version = handle.query_integer("PRAGMA user_version");
@@ -160,8 +160,8 @@ void FileState::tune(Handle& handle, Role role) const {
   handle.execute(full_.load() ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
-void FileState::begin_write(Handle& handle) const {
-  handle.start_busy_deadline(busy_timeout());
+void FileState::begin_write(Handle& handle, std::chrono::milliseconds patience) const {
+  handle.start_busy_deadline(patience);
   try {
     handle.statement("BEGIN IMMEDIATE").run();
   } catch (Error const& error) {

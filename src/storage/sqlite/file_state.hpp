@@ -38,8 +38,8 @@ class FileState {
   // Whether the path still leads to the file that was opened.
   bool is_in_place() const noexcept;
 
-  // BEGIN IMMEDIATE within the busy deadline, on the file that the path leads to. Throws Error(moved).
-  void begin_write(Handle& handle) const;
+  // BEGIN IMMEDIATE within that time, on the file that the path leads to. Throws Error(moved).
+  void begin_write(Handle& handle, std::chrono::milliseconds patience) const;
 
   std::optional<detail::FileIdentity> identity() const;
 

@@ -74,7 +74,7 @@ void SQLiteLane::resume(OperationList operations) noexcept {
 
 void SQLiteLane::run_batch(OperationList operations) noexcept {
   queue_.append(std::move(operations));
-  now_ = Clock::now();
+  batch_began_ = now_ = Clock::now();
   if (finished_count_ == 0) flushed_at_ = now_;
   run_queue();
 }
@@ -90,7 +90,7 @@ void SQLiteLane::run_queue() noexcept {
     }
     if (operation->has_to_wait()) {
       flush();
-      operation->put_off();
+      operation->put_off(queue_);
       continue;
     }
     run(operation);
@@ -113,7 +113,8 @@ void SQLiteLane::run(Operation* operation) noexcept {
   std::size_t const bytes = handle_ ? handle_->bytes_read() : 0;
   if (bytes - flushed_bytes_ >= flush_bytes || finished_count_ >= flush_count ||
       now_ - flushed_at_ >= file_->options().hold_time() ||
-      (now_ - flushed_at_ >= polled_flush_time && finished_count_ != 0 && finished_.front()->is_polled_for())) {
+      (now_ - flushed_at_ >= polled_flush_time && finished_count_ != 0 &&
+       finished_.front()->is_polled_for())) {
     flush();
     flushed_bytes_ = bytes;
   }

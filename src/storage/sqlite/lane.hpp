@@ -67,6 +67,7 @@ class SQLiteLane : public detail::Lane {
   bool has_handle() const noexcept { return handle_ != nullptr; }
   FileState& file() noexcept { return *file_; }
   Clock::time_point now() const noexcept { return now_; }
+  Clock::time_point batch_began() const noexcept { return batch_began_; }
   void drop_handle() noexcept;
   // A handle that had an I/O error is not to be trusted with its caches and locks.
   void distrust(std::exception_ptr const& error) noexcept;
@@ -85,6 +86,7 @@ class SQLiteLane : public detail::Lane {
   std::size_t flushed_bytes_ = 0;
   Clock::time_point flushed_at_;
   Clock::time_point now_;
+  Clock::time_point batch_began_;
 };
 
 class ReaderLane final : public SQLiteLane {
@@ -160,6 +162,7 @@ class WriterLane final : public SQLiteLane {
   detail::OperationList group_;      // run, to be completed by the commit
   std::size_t group_size_ = 0;
   Clock::time_point group_began_;
+  Clock::time_point gave_up_at_ = Clock::time_point::min();  // waiting for another process's lock
 
   std::uint64_t bulk_ = 0;        // the scope that has the transaction
   detail::OperationList parked_;  // wait for it

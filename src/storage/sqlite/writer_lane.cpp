@@ -110,7 +110,15 @@ void WriterLane::run_one(Operation* operation) {
 void WriterLane::begin(Operation* operation) {
   commit_group();
   open(operation);
-  file().begin_write(handle());
+  // What was queued while another one waited for nothing has waited as long.
+  bool const has_waited = gave_up_at_ >= batch_began();
+  try {
+    file().begin_write(handle(), has_waited ? std::chrono::milliseconds(0) : file().busy_timeout());
+  } catch (Error const& error) {
+    if (error.code() == cache_errc::busy) gave_up_at_ = Clock::now();
+    throw;
+  }
+  gave_up_at_ = Clock::time_point::min();
 }
 
 void WriterLane::commit() {
@@ -141,11 +149,18 @@ void WriterLane::run_grouped(Operation* operation, bool savepoint) {
     begin(operation);
     group_began_ = now();
   }
-  handle().counts().mark();
-  if (savepoint) handle().statement("SAVEPOINT job").run();
-  operation->run(&handle());
+  try {
+    handle().counts().mark();
+    if (savepoint) handle().statement("SAVEPOINT job").run();
+    operation->run(&handle());
+    if (savepoint && !operation->failed()) handle().statement("RELEASE job").run();
+  } catch (...) {
+    // What it did can't be told from what the others did.
+    roll_back();
+    fail_group(std::current_exception());
+    throw;
+  }
   if (!operation->failed()) {
-    if (savepoint) handle().statement("RELEASE job").run();
     group_.push_back(operation);
     if (++group_size_ >= group_limit || now() - group_began_ >= file().options().hold_time()) commit_group();
     return;
@@ -207,7 +222,7 @@ void WriterLane::run_read(Operation* operation) {
   operation->run(&handle());
   operation->add_result(handle().bytes_read() - before);
   set_current(nullptr);
-  if (handle().in_transaction()) handle().statement("ROLLBACK").run();
+  roll_back();
   if (operation->failed()) distrust(operation->error());
   finished(operation);
 }

@@ -176,6 +176,29 @@ TEST_CASE("a damaged value fails in place of its last piece, and is counted", "[
   }
 }
 
+TEST_CASE("a value that somebody else has emptied is damaged, one that is empty is not", "[storage]") {
+  for (char const* const secret : {"", "secret"}) {
+    CAPTURE(secret);
+    TempDirectory directory;
+    SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().secret_key(secret));
+    run([](SQLiteCache& c) -> asio::awaitable<void> {
+      co_await c.write("k", "value");
+      co_await c.write("empty", "");
+    }(cache));
+    sql(directory, "update cache set value = x''");
+    run([](SQLiteCache& c, cache_errc expected) -> asio::awaitable<void> {
+      ValueReader emptied = co_await open(c, "k");
+      std::string value;
+      error_code const code = co_await read_to_the_end(emptied, value);
+      CHECK(code == expected);
+      ValueReader empty = co_await open(c, "empty");
+      error_code const none = co_await read_to_the_end(empty, value);
+      CHECK_FALSE(none);
+      CHECK(value.empty());
+    }(cache, *secret ? cache_errc::bad_signature : cache_errc::bad_value));
+  }
+}
+
 TEST_CASE("a value with the wrong kind of signature is refused when it is opened for reading", "[storage]") {
   TempDirectory directory;
   SQLiteCache plain(directory.file("demo"));

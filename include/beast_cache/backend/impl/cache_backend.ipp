@@ -183,7 +183,9 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   bool removed = co_await remove_key(std::move(key));
   bool const may_have_own_keys = co_await redirects_->remove('@' + create_key(asked));
   if (may_have_own_keys) {
-    auto is_of_url = [&asked](CachedResponse const& response) { return response.url() == asked; };
+    std::function<bool(CachedResponse const&)> is_of_url = [&asked](CachedResponse const& response) {
+      return response.url() == asked;
+    };
     std::uint64_t const count = co_await remove_where(std::move(is_of_url));
     removed = removed || count != 0;
   }
