@@ -40,11 +40,9 @@ void Lane::link(Operation* operation) noexcept {
   (before ? before->next_ : oldest_).store(operation, std::memory_order_release);
 }
 
-void Lane::rouse(OperationService const& service) noexcept {
+void Lane::rouse() noexcept {
   // The pump looks at the queue once more after it has changed the state.
-  if (state_.load() == running) return;
-  WakeScope* const scope = WakeScope::current();
-  if (!scope || !scope->add(*this, service)) wake();
+  if (state_.load() != running) wake();
 }
 
 void Lane::wake() noexcept {
@@ -153,36 +151,6 @@ void Lane::orphaned() noexcept {
     failed.push_back(operation);
   }
   OperationService::finish(std::move(failed));
-}
-
-// --- WakeScope ---
-
-thread_local WakeScope* WakeScope::current_ = nullptr;
-
-// Not inlined: GCC 12 would warn that the address of a local variable is kept.
-[[gnu::noinline]] WakeScope::WakeScope(OperationService const& service) noexcept
-    : outer_(current_), service_(&service) {
-  current_ = this;
-}
-
-bool WakeScope::add(Lane& lane, OperationService const& service) noexcept {
-  if (&service != service_) return false;
-  // A handler that computes for long must not keep the others' operations from being run. (To look at the
-  // clock is not for nothing either.)
-  if (++added_ % 8 == 0 && Lane::Clock::now() - began_ > std::chrono::microseconds(100)) late_ = true;
-  if (late_) return false;
-  for (std::size_t i = 0; i < size_; ++i) {
-    if (lanes_[i].lane.get() == &lane) return true;
-  }
-  if (size_ == lanes_.size()) return false;
-  lanes_[size_].worker_context = lane.options_.worker_context.lock();
-  lanes_[size_++].lane = lane.shared_from_this();
-  return true;
-}
-
-WakeScope::~WakeScope() {
-  current_ = outer_;
-  for (std::size_t i = 0; i < size_; ++i) lanes_[i].lane->wake();
 }
 
 }  // namespace detail

@@ -1,7 +1,6 @@
 #pragma once
 // A queue of operations and the pump that runs them on a worker's thread.
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -19,8 +18,6 @@ class LaneOptions {
  public:
   LaneOptions() = default;
   asio::any_io_executor worker;
-  // What the worker belongs to, if it may go before the lane.
-  std::weak_ptr<void> worker_context;
   // The worker's thread is the lane's alone: the pump may wait on it.
   bool owns_thread = false;
   // How long the pump looks for more work before it sleeps. Waking a sleeping thread on another processor
@@ -70,14 +67,13 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
  private:
   friend class OperationService;
-  friend class WakeScope;
   struct Pump;
   enum State { idle, running, asleep };
 
   bool has_work() const noexcept { return newest_.load() != nullptr || woken_up_.load(); }
   // The two parts of putting an operation into the queue; once it is linked, it may run.
   void link(Operation* operation) noexcept;
-  void rouse(OperationService const& service) noexcept;
+  void rouse() noexcept;
   OperationList take_all() noexcept;
   void pump() noexcept;
   bool wait() noexcept;
@@ -97,38 +93,6 @@ class Lane : public std::enable_shared_from_this<Lane> {
   Operation const* current_ = nullptr;
   Clock::duration average_gap_{};  // between an empty queue and the next operation
   Clock::time_point idle_since_{};
-};
-
-// While it lives, lanes to which this thread gives work of one context are not woken; they are at its end. A
-// batch of completed operations usually submits as many new ones: the lane shall find them all at once. (A
-// handler may also run another context, and wait for that.)
-class WakeScope {
- public:
-  explicit WakeScope(OperationService const& service) noexcept;
-  WakeScope(WakeScope const&) = delete;
-  WakeScope& operator=(WakeScope const&) = delete;
-  ~WakeScope();
-
-  static WakeScope* current() noexcept { return current_; }
-  // False if the lane has to be woken now.
-  bool add(Lane& lane, OperationService const& service) noexcept;
-
- private:
-  // A lane that is waiting for the end. Its threads may be gone by then, with all that they had to do.
-  class Entry {
-   public:
-    std::shared_ptr<void> worker_context;
-    std::shared_ptr<Lane> lane;
-  };
-
-  static thread_local WakeScope* current_;
-  WakeScope* const outer_;
-  OperationService const* const service_;
-  std::array<Entry, 4> lanes_;
-  std::size_t size_ = 0;
-  unsigned added_ = 0;
-  bool late_ = false;
-  Lane::Clock::time_point const began_ = Lane::Clock::now();
 };
 
 }  // namespace detail

@@ -45,13 +45,10 @@ class CompletionBatch {
   bool empty() const noexcept { return operations_.empty(); }
 
   void operator()() {
-    // The last one's operations wake their lanes by themselves, after the others'.
-    std::optional<WakeScope> wake_together(std::in_place, operations_.front()->service_);
     if (count_ != 0) operations_.front()->service_.taken(std::exchange(count_, 0), bytes_);
     while (!operations_.empty()) {
       Operation* const operation = operations_.pop_front();
       if (operations_.empty()) {
-        wake_together.reset();
         operation->complete();
         return;
       }
@@ -231,7 +228,7 @@ void OperationService::submit(Operation* operation) noexcept {
     // Here, so that what a lane gives back meanwhile does not come behind it.
     lane->link(operation);
   }
-  lane->rouse(*this);
+  lane->rouse();
   if (!poller) return;
   try {
     Poller::start(std::move(*poller));
@@ -321,7 +318,7 @@ void OperationService::admit_waiting() noexcept {
     // Whoever cancels it now has to come past the mutex before it may complete; not so the lane.
     auto const lane = operation->lane_->shared_from_this();
     lane->link(operation);
-    lane->rouse(*this);
+    lane->rouse();
   }
 }
 

@@ -27,7 +27,6 @@ class WorkerPool {
   ~WorkerPool();
 
   asio::any_io_executor executor() { return context_->get_executor(); }
-  std::weak_ptr<void> context() const noexcept { return context_; }
 
  private:
   std::shared_ptr<asio::io_context> context_;

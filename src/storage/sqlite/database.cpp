@@ -85,7 +85,6 @@ Database::Database(std::string path, bool memory, SQLiteOptions const& options)
     if (lane.owns_thread) {
       threads_.push_back(std::make_unique<detail::WorkerPool>(1));
       lane.worker = threads_.back()->executor();
-      lane.worker_context = threads_.back()->context();
     }
     return lane;
   };

@@ -10,7 +10,9 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <set>
@@ -339,6 +341,27 @@ TEST_CASE("a handler may run another context that reads, and wait for that", "[s
   asio::io_context context;
   int stuck = 0;
   for (int i = 0; i < 8; ++i) asio::co_spawn(context, read_and_block(cache, stuck), asio::detached);
+  context.run();
+  CHECK(stuck == 0);
+}
+
+TEST_CASE("a handler may run its own context until another operation is done", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(cache.write("k", "v"));
+  asio::io_context context;
+  int stuck = 0;
+  auto const wait_for_another = [&](std::exception_ptr) {
+    bool done = false;
+    asio::co_spawn(context, read_once(cache, done), asio::detached);
+    auto const until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done && std::chrono::steady_clock::now() < until) context.run_one_for(std::chrono::seconds(1));
+    stuck += !done;
+  };
+  bool ignored = false;
+  for (int i = 0; i < 8; ++i) asio::co_spawn(context, read_once(cache, ignored), wait_for_another);
+  // They are all done, and the lane sleeps, when their handlers run.
+  asio::post(context, [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); });
   context.run();
   CHECK(stuck == 0);
 }
