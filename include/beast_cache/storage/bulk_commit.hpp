@@ -133,8 +133,9 @@ class BulkCommit {
     co_return value.has_value();
   }
 
-  /// A scope within this one: its `commit` adds its changes to this one's, without it they are dropped. While
-  /// it has changes, this one is not written to: that fails with `cache_errc::invalid_argument`.
+  /// A scope within this one: its `commit` adds its changes to this one's, which are then held back or sent
+  /// as if they had been written there; without it they are dropped. While it has changes, this one is not
+  /// written to: that fails with `cache_errc::invalid_argument`.
   BulkCommit bulk_commit() { return BulkCommit(std::make_shared<Scope>(scope_->root, scope_)); }
 
   /// Applies the changes, all of them or none, and resumes when they are committed. The scope is empty
@@ -153,6 +154,7 @@ class BulkCommit {
       co_await send(scope, true);
     } else {
       scope->merge();
+      if (scope->parent->is_full()) co_await send(scope->parent);
     }
   }
 

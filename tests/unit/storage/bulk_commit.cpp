@@ -1,6 +1,7 @@
 // Bulks held back in memory and bulks whose transaction has begun: what is seen, what is kept, who waits.
 #include "beast_cache/storage/bulk_commit.hpp"
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -58,6 +59,22 @@ asio::awaitable<Contents> contents(SQLiteCache& cache) {
 std::string tool(TempDirectory const& directory, std::string const& sql) {
   return command("sqlite3 " + directory.file("demo.sqlite") + " \"" + sql + "\"");
 }
+
+// Takes parts and notes how big they are.
+class Scale final : public BulkTarget<std::string> {
+ public:
+  asio::awaitable<std::optional<std::string>> read(std::string) override { co_return std::nullopt; }
+  asio::awaitable<void> apply(BulkPart<std::string> part) override {
+    std::size_t bytes = 0;
+    for (auto const& [key, value] : part.entries) bytes += value ? value->size() : 0;
+    biggest = std::max(biggest, bytes);
+    total += bytes;
+    co_return;
+  }
+  void abandon() noexcept override {}
+  std::size_t size_of(std::string const& value) const noexcept override { return value.size(); }
+  std::size_t biggest = 0, total = 0;
+};
 
 }  // namespace
 
@@ -334,6 +351,27 @@ TEST_CASE("nested scopes are committed and dropped, each by itself, in memory an
       co_await expect_size(c, all.size());
     }(cache, outer_big, inner_big));
     CHECK(tool(directory, "pragma integrity_check") == "ok\n");
+  }
+}
+
+TEST_CASE("many small nested scopes hold no more in memory than one big one", "[storage]") {
+  for (int const depth : {1, 2}) {
+    CAPTURE(depth);
+    auto const scale = std::make_shared<Scale>();
+    run([](std::shared_ptr<Scale> s, int d) -> asio::awaitable<void> {
+      Bulk bulk(s);
+      Bulk middle = bulk.bulk_commit();
+      for (int i = 0; i < 50; ++i) {
+        Bulk nested = (d == 1 ? bulk : middle).bulk_commit();
+        co_await nested.write("k" + std::to_string(i), std::string(1 << 20, 'v'));
+        co_await nested.commit();
+      }
+      CHECK(s->total >= std::size_t{40} << 20);
+      co_await middle.commit();
+      co_await bulk.commit();
+    }(scale, depth));
+    CHECK(scale->total == std::size_t{50} << 20);
+    CHECK(scale->biggest <= std::size_t{9} << 20);
   }
 }
 
