@@ -43,21 +43,29 @@ constexpr void check_arithmetic() {
 
 }  // namespace detail
 
-/// Writes to a string.
+/// Writes to a string, or only counts the bytes.
 class BinaryOutputArchive
     : public cereal::OutputArchive<BinaryOutputArchive, cereal::AllowEmptyClassElision> {
  public:
   explicit BinaryOutputArchive(std::string& out)
-      : cereal::OutputArchive<BinaryOutputArchive, cereal::AllowEmptyClassElision>(this), out_(out) {}
+      : cereal::OutputArchive<BinaryOutputArchive, cereal::AllowEmptyClassElision>(this), out_(&out) {}
+  BinaryOutputArchive()
+      : cereal::OutputArchive<BinaryOutputArchive, cereal::AllowEmptyClassElision>(this), out_(nullptr) {}
 
   void save(void const* data, std::size_t n, std::size_t element) {
-    std::size_t const at = out_.size();
-    out_.resize(at + n);
-    detail::copy_little_endian(out_.data() + at, static_cast<char const*>(data), n, element);
+    size_ += n;
+    if (!out_) return;
+    std::size_t const at = out_->size();
+    out_->resize(at + n);
+    detail::copy_little_endian(out_->data() + at, static_cast<char const*>(data), n, element);
   }
 
+  /// The bytes of all that was saved.
+  std::size_t size() const noexcept { return size_; }
+
  private:
-  std::string& out_;
+  std::string* const out_;
+  std::size_t size_ = 0;
 };
 
 /// Reads from bytes that may be anything: nothing is allocated for what can't be there.

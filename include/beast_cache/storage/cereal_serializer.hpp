@@ -4,10 +4,12 @@
 
 #include <cereal/types/string.hpp>
 #include <cereal/types/vector.hpp>
+#include <cstddef>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <typeinfo>
 
 #include "beast_cache/storage/binary_archive.hpp"
@@ -34,6 +36,14 @@ class CerealSerializer final : public Serializer<T> {
   void encode(T const& value, std::string& out) const override {
     BinaryOutputArchive archive(out);
     archive(value);
+  }
+
+  /// Nothing is copied for it.
+  std::size_t size_of(T const& value) const override {
+    if constexpr (std::is_trivially_copyable_v<T>) return sizeof(T);
+    BinaryOutputArchive archive;
+    archive(value);
+    return archive.size();
   }
 
   T decode(std::string_view bytes) const override {

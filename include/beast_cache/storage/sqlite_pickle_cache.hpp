@@ -86,7 +86,8 @@ class SQLitePickleCache final : public BaseCache<T> {
     return core_->store->vacuum(budget, std::move(progress));
   }
 
-  /// A scope whose writes become one commit.
+  /// A scope whose writes become one commit. How much memory a value takes is found out on the caller's
+  /// thread, see `Serializer::size_of`.
   BulkCommit<T> bulk_commit() { return BulkCommit<T>(std::make_shared<Target>(core_)); }
 
   /// As in `SQLiteCache`.
@@ -200,7 +201,13 @@ class SQLitePickleCache final : public BaseCache<T> {
     void abandon() noexcept override {
       if (bulk_) bulk_->abandon();
     }
-    std::size_t size_of(T const&) const noexcept override { return sizeof(T); }
+    std::size_t size_of(T const& value) const noexcept override {
+      try {
+        return core_->serializer->size_of(value);
+      } catch (...) {
+        return sizeof(T);  // the error comes when it is to be written
+      }
+    }
 
    private:
     detail::SQLiteBulk& bulk() {

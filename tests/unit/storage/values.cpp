@@ -80,6 +80,35 @@ void sql(TempDirectory const& directory, std::string const& statement) {
   REQUIRE(result == SQLITE_OK);
 }
 
+// Whether a transaction that writes has begun.
+bool is_being_written(TempDirectory const& directory) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(directory.file("demo.sqlite").c_str(), &db) == SQLITE_OK);
+  int const result = sqlite3_exec(db, "BEGIN IMMEDIATE; ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_close(db);
+  return result == SQLITE_BUSY;
+}
+
+template <class T>
+asio::awaitable<void> fill_bulk(SQLitePickleCache<T>& cache, T mebibyte, TempDirectory const& directory) {
+  auto bulk = cache.bulk_commit();
+  co_await bulk.write("small", T());
+  for (int i = 0; i < 6; ++i) co_await bulk.write("k" + std::to_string(i), mebibyte);
+  CHECK_FALSE(is_being_written(directory));
+  for (int i = 6; i < 9; ++i) co_await bulk.write("k" + std::to_string(i), mebibyte);
+  CHECK(is_being_written(directory));
+  co_await bulk.commit();
+  std::optional<T> const value = co_await cache.read("k0");
+  CHECK((value == mebibyte));
+}
+
+template <class T>
+bool is_counted(T const& value) {
+  std::string bytes;
+  CerealSerializer<T>().encode(value, bytes);
+  return CerealSerializer<T>().size_of(value) == bytes.size();
+}
+
 }  // namespace
 
 TEST_CASE("CRC-32C gives the values of RFC 3720 appendix B.4", "[storage]") {
@@ -275,6 +304,33 @@ TEST_CASE("a serializer of one's own is used, its exceptions reach the caller", 
     };
     char const last = co_await c.get_connection(stored, ConnectionUse::read);
     CHECK(last == '1');
+  }(cache));
+}
+
+TEST_CASE("a bulk counts what its values own, whatever serialises them", "[storage]") {
+  std::vector<std::string> words(1 << 10, std::string(1 << 10, 'w'));
+  CHECK((is_counted(words) && is_counted(words[0]) && is_counted(std::map<std::string, int>{{"a", 1}})));
+  CHECK((is_counted(1.5) && is_counted(std::unique_ptr<int>()) && is_counted(Bomb{{1, 2, 3}})));
+  {
+    TempDirectory directory;
+    SQLitePickleCache<std::vector<std::string>> cache(directory.file("demo"));
+    run(fill_bulk(cache, std::move(words), directory));
+  }
+  TempDirectory directory;
+  SQLitePickleCache<std::string> cache(directory.file("demo"), "cache", SQLiteOptions(),
+                                       std::make_shared<Reversing const>());
+  run(fill_bulk(cache, std::string(1 << 20, 'r'), directory));
+  // What can't be serialised is told of when it is to be written, as ever.
+  run([](SQLitePickleCache<std::string>& c) -> asio::awaitable<void> {
+    auto bulk = c.bulk_commit();
+    co_await bulk.write("no", "refuse");
+    bool refused = false;
+    try {
+      co_await bulk.commit();
+    } catch (std::domain_error const&) {
+      refused = true;
+    }
+    CHECK(refused);
   }(cache));
 }
 
