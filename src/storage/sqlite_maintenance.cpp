@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <exception>
 
 // Jobs refer to the coroutine's locals: it does not go before its job.
 
@@ -170,22 +171,56 @@ asio::awaitable<SQLiteOptions> read_settings(DatabasePtr database, TablePtr tabl
   co_return settings;
 }
 
+namespace {
+
+// Whether a handle commits meanwhile.
+class Commits {
+ public:
+  explicit Commits(sqlite3* db) noexcept : db_(db) { sqlite3_commit_hook(db, &Commits::note, this); }
+  Commits(Commits const&) = delete;
+  Commits& operator=(Commits const&) = delete;
+  ~Commits() { sqlite3_commit_hook(db_, nullptr, nullptr); }
+  bool any() const noexcept { return any_; }
+
+ private:
+  static int note(void* self) noexcept {
+    static_cast<Commits*>(self)->any_ = true;
+    return 0;
+  }
+  sqlite3* const db_;
+  bool any_ = false;
+};
+
+}  // namespace
+
 asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, ConnectionUse use,
                                         std::function<void(SQLiteConnection&)> const& work) {
   auto run = [&](Handle& handle) {
     SQLiteConnection connection(handle.raw());
     work(connection);
   };
-  // The hook is told neither of the rows that REPLACE and DELETE without WHERE remove, nor of a ROLLBACK TO:
-  // a table that was touched has to be counted anew.
+  // A table that was touched has to be counted anew: the hook is told neither of the rows that REPLACE and
+  // DELETE without WHERE remove, nor of a ROLLBACK TO, and nobody here counts those of caches that are not
+  // open.
   auto write = [&](Handle& handle) {
-    std::int64_t const seen = handle.counts().seen(), touched = handle.counts().touched();
+    std::int64_t const touched = handle.counts().touched();
     std::int64_t const changes = sqlite3_total_changes64(handle.raw());
-    run(handle);
-    if (handle.counts().touched() != touched ||
-        sqlite3_total_changes64(handle.raw()) - changes != handle.counts().seen() - seen) {
-      handle.counts().lost();
+    Commits const commits(handle.raw());
+    std::exception_ptr failure;
+    try {
+      run(handle);
+    } catch (...) {
+      failure = std::current_exception();
     }
+    bool const changed =
+        handle.counts().touched() != touched || sqlite3_total_changes64(handle.raw()) != changes;
+    // What the callable itself has committed stays, whatever comes after.
+    if (changed && (!failure || commits.any())) {
+      handle.may_break_off(false);
+      if (failure && handle.in_transaction()) handle.execute("ROLLBACK");
+      table->forget_size(handle);
+    }
+    if (failure) std::rethrow_exception(failure);
   };
   // Outside a transaction the number can't be stored with the change: it is forgotten before.
   auto write_autocommit = [&](Handle& handle) {

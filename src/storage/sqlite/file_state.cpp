@@ -21,7 +21,11 @@ void FileState::strengthen(SQLiteOptions const& options) noexcept {
 
 void FileState::count_rows_of(std::string const& table) {
   std::lock_guard lock(mutex_);
-  if (std::find(counted_tables_.begin(), counted_tables_.end(), table) != counted_tables_.end()) return;
+  // SQLite takes names that differ in case for the same.
+  auto const is_it = [&](std::string const& other) {
+    return sqlite3_stricmp(other.c_str(), table.c_str()) == 0;
+  };
+  if (std::any_of(counted_tables_.begin(), counted_tables_.end(), is_it)) return;
   counted_tables_.push_back(table);
   counted = counted_tables_.size();
 }

@@ -15,7 +15,6 @@ void RowCounts::watch(sqlite3* db, std::vector<std::string> const& tables) {
 
 void RowCounts::changed(void* self, int operation, char const*, char const* name, sqlite3_int64) noexcept {
   auto& counts = *static_cast<RowCounts*>(self);
-  ++counts.seen_;
   for (Table& table : counts.tables_) {
     if (sqlite3_stricmp(table.name.c_str(), name) != 0) continue;
     ++counts.touched_;
@@ -51,21 +50,17 @@ void RowCounts::reset() noexcept {
   }
 }
 
-void RowCounts::emptied(std::string_view name) noexcept {
+void RowCounts::emptied(std::string const& name) noexcept {
   for (Table& table : tables_) {
-    if (table.name == name) table.now = {0, Difference::empty};
+    if (sqlite3_stricmp(table.name.c_str(), name.c_str()) == 0) table.now = {0, Difference::empty};
   }
-}
-
-void RowCounts::lost() noexcept {
-  for (Table& table : tables_) table.now = {0, Difference::unknown};
 }
 
 void RowCounts::write(Handle& handle) {
   for (Table& table : tables_) {
     if (table.now.none()) continue;
     Statement update = handle.statement(
-        "UPDATE beast_cache_tables SET entries = CASE ?3 WHEN 0 THEN entries + ?2 WHEN 1 THEN ?2 END"
+        "UPDATE beast_cache_tables SET entries = CASE ?3 WHEN 0 THEN entries + ?2 ELSE ?2 END"
         " WHERE name = ?1");
     update.bind_text(1, table.name).bind(2, table.now.rows).bind(3, std::int64_t{table.now.base}).run();
   }

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "beast_cache/config.hpp"
@@ -39,13 +38,9 @@ class RowCounts {
   void reset() noexcept;
 
   // DELETE without WHERE does not tell its rows to the hook.
-  void emptied(std::string_view table) noexcept;
-  // Whatever happened, the rows have to be counted anew.
-  void lost() noexcept;
+  void emptied(std::string const& table) noexcept;
 
-  // Rows that the hook was told of, to be compared with sqlite3_total_changes.
-  std::int64_t seen() const noexcept { return seen_; }
-  // Those of the tables that are counted.
+  // How often the hook was told of rows of the tables that are counted.
   std::int64_t touched() const noexcept { return touched_; }
 
   // Before the commit.
@@ -54,7 +49,7 @@ class RowCounts {
  private:
   struct Difference {
     std::int64_t rows = 0;
-    enum Base { stored, empty, unknown } base = stored;
+    enum Base { stored, empty } base = stored;
     bool none() const noexcept { return rows == 0 && base == stored; }
   };
   struct Table {
@@ -67,7 +62,7 @@ class RowCounts {
                       sqlite3_int64 row) noexcept;
 
   std::vector<Table> tables_;
-  std::int64_t seen_ = 0, touched_ = 0;
+  std::int64_t touched_ = 0;
 };
 
 }  // namespace sqlite

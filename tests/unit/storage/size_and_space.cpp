@@ -44,6 +44,12 @@ asio::awaitable<void> fill(SQLiteCache& cache, int count, std::size_t size = 10)
   co_await cache.write_many(std::move(entries));
 }
 
+asio::awaitable<void> fill_and_close(std::string file, int count) {
+  SQLiteCache cache(file);
+  co_await fill(cache, count);
+  co_await cache.close();
+}
+
 std::string tool(TempDirectory const& directory, std::string const& statements) {
   return command("sqlite3 " + directory.file("demo.sqlite") + " \"" + statements + "\"");
 }
@@ -268,6 +274,61 @@ TEST_CASE("size is exact after SQL of the user's own that was rolled back, as a 
     co_await sql(c, "BEGIN; DELETE FROM cache WHERE key = 'b'; ROLLBACK", ConnectionUse::write_autocommit);
     co_await expect_size(c, 21);
   }(cache));
+}
+
+TEST_CASE("size is exact after SQL of the user's own on the table of a cache that nobody has opened",
+          "[storage]") {
+  TempDirectory directory;
+  run(fill_and_close(directory.file("demo"), 3));
+  run([](std::string file) -> asio::awaitable<void> {
+    SQLiteCache other(file, "other");
+    co_await other.write("x", "1");
+    co_await sql(other, "DELETE FROM cache WHERE key = 'k0'", ConnectionUse::write);
+    co_await other.close();
+  }(directory.file("demo")));
+  SQLiteCache cache(directory.file("demo"));
+  run(expect_size(cache, 2));
+}
+
+TEST_CASE("size is exact after SQL of the user's own that ends its transaction", "[storage]") {
+  std::string const insert = "INSERT INTO cache VALUES('a', x'00', 0);";
+  std::vector<std::string> ends{"COMMIT", "COMMIT; BEGIN", "ROLLBACK; BEGIN"};
+  ends.push_back("COMMIT; BEGIN; DELETE FROM cache; ROLLBACK");
+  ends.push_back("COMMIT; BEGIN; DELETE FROM cache; ROLLBACK; BEGIN");
+  for (std::string const& end : ends) {
+    for (bool const fails : {false, true}) {
+      CAPTURE(end, fails);
+      TempDirectory directory;
+      SQLiteCache cache(directory.file("demo"));
+      run([](SQLiteCache& c, std::string statements, bool f) -> asio::awaitable<void> {
+        co_await fill(c, 5);
+        if (f) statements += "; SELECT * FROM nowhere";
+        error_code const code = co_await code_of(sql(c, std::move(statements), ConnectionUse::write));
+        CHECK(code.failed() == f);
+      }(cache, insert + end, fails));
+      std::string const counted = tool(directory, "select count(*) from cache");
+      CHECK(counted == (end.starts_with("ROLLBACK") ? "5\n" : "6\n"));
+      run(expect_size(cache, std::stoull(counted)));
+    }
+  }
+}
+
+TEST_CASE("size is exact for two caches whose names differ in case: they have one table", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "Cache"), same(directory.file("demo"), "cache");
+  run([](SQLiteCache& c, SQLiteCache& s) -> asio::awaitable<void> {
+    co_await c.write("x", "1");
+    co_await s.write("y", "1");
+    co_await expect_size(c, 2);
+    for (SQLiteCache* const which : {&s, &c}) {
+      Bulk bulk = which->bulk_commit();
+      co_await bulk.clear();
+      for (int i = 0; i < 5; ++i) co_await bulk.write("k" + std::to_string(i), "v");
+      co_await bulk.commit();
+      co_await expect_size(c, 5);
+      co_await expect_size(s, 5);
+    }
+  }(cache, same));
 }
 
 TEST_CASE("size after another tool's changes is right once write_autocommit was used", "[storage]") {
