@@ -80,7 +80,7 @@ class BulkCommit {
   /// As in `BaseCache`, within the scope.
   asio::awaitable<void> write(std::string key, Value value) {
     std::shared_ptr<Scope> const scope = scope_;
-    scope->check();
+    scope->begin_change();
     scope->bytes += key.size() + scope->root->target->size_of(value) + sizeof(Entry);
     scope->part.entries.emplace_back(std::move(key), std::move(value));
     if (scope->is_full()) co_await send(scope);
@@ -89,7 +89,7 @@ class BulkCommit {
   /// Removes \p key, if it is there.
   asio::awaitable<void> remove(std::string key) {
     std::shared_ptr<Scope> const scope = scope_;
-    scope->check();
+    scope->begin_change();
     scope->bytes += key.size() + sizeof(Entry);
     scope->part.entries.emplace_back(std::move(key), std::nullopt);
     if (scope->is_full()) co_await send(scope);
@@ -97,7 +97,7 @@ class BulkCommit {
 
   /// Removes everything.
   asio::awaitable<void> clear() {
-    scope_->check();
+    scope_->begin_change();
     scope_->forget_entries();
     scope_->part.clear = true;
     co_return;
@@ -105,8 +105,10 @@ class BulkCommit {
 
   /// The value as it would be after the commit: one hop if the scope does not hold it.
   asio::awaitable<std::optional<Value>> read(std::string key) {
-    scope_->check();
-    for (std::shared_ptr<Scope> scope = scope_; scope; scope = scope->parent) {
+    scope_->check_failure();
+    Scope const* inner = nullptr;
+    for (std::shared_ptr<Scope> scope = scope_; scope; inner = scope.get(), scope = scope->parent) {
+      if (scope->nested && scope->nested != inner && scope->nested->has_begun()) scope->refuse();
       if (Entry const* const entry = scope->find(key)) co_return entry->second;
       if (scope->part.clear) co_return std::nullopt;
       // What a nested scope did is still in the transaction.
@@ -134,8 +136,9 @@ class BulkCommit {
   }
 
   /// A scope within this one: its `commit` adds its changes to this one's, which are then held back or sent
-  /// as if they had been written there; without it they are dropped. While it has changes, this one is not
-  /// written to: that fails with `cache_errc::invalid_argument`.
+  /// as if they had been written there; without it they are dropped. While it has changes, neither
+  /// this one nor another in it is written to or committed, nor are they read once the changes are in the
+  /// transaction: that fails with `cache_errc::invalid_argument`.
   BulkCommit bulk_commit() { return BulkCommit(std::make_shared<Scope>(scope_->root, scope_)); }
 
   /// Applies the changes, all of them or none, and resumes when they are committed. The scope is empty
@@ -147,18 +150,20 @@ class BulkCommit {
       scope->drop();
       std::rethrow_exception(failure);
     }
-    scope->check();
+    scope->check_failure();
+    if (scope->nested) scope->refuse();
     if (!scope->parent) {
       if (!scope->is_empty() || scope->has_begun()) co_await send(scope, true);
     } else if (scope->has_begun()) {
       co_await send(scope, true);
     } else {
       scope->merge();
+      scope->leave();
       if (scope->parent->is_full()) co_await send(scope->parent);
     }
   }
 
-  /// Drops the changes.
+  /// Drops the changes, and those of the scopes nested in this one.
   void rollback() noexcept { scope_->drop(); }
 
  private:
@@ -188,12 +193,30 @@ class BulkCommit {
       if (parent) drop();
     }
 
-    void check() const {
+    void check_failure() const {
       if (root->failure) std::rethrow_exception(root->failure);
-      if (nested_began == root->transaction) {
-        throw Error(cache_errc::invalid_argument,
-                    "a bulk_commit nested in this one has changes; commit it or let it go first");
+    }
+
+    [[noreturn]] static void refuse() {
+      throw Error(cache_errc::invalid_argument,
+                  "a bulk_commit nested in this one has changes; commit it or let it go first");
+    }
+
+    // From here on the outer scopes, and others nested in them, wait for this one.
+    void begin_change() {
+      check_failure();
+      if (nested) refuse();
+      for (Scope* scope = this; scope->parent; scope = scope->parent.get()) {
+        if (scope->parent->nested && scope->parent->nested != scope) refuse();
       }
+      for (Scope* scope = this; scope->parent; scope = scope->parent.get()) scope->parent->nested = scope;
+    }
+
+    // Nobody waits any more.
+    void leave() noexcept {
+      if (!parent || parent->nested != this) return;
+      parent->nested = nullptr;
+      if (parent->is_empty() && !parent->has_begun()) parent->leave();
     }
 
     // Not in a transaction that is over.
@@ -239,26 +262,28 @@ class BulkCommit {
     }
 
     void drop() noexcept {
+      // What it had in the transaction goes with this scope's: the rest must not be committed without it.
+      if (nested) nested->drop();
       forget_entries();
       part.clear = false;
       part.undo = 0;
       bool const begun = has_begun();
-      began = nested_began = 0;
+      began = 0;
       if (!parent) {
         root->failure = nullptr;
         if (begun) root->abandon();
       } else if (begun) {
-        parent->nested_began = 0;
         parent->part.undo = depth;
       }
+      leave();
     }
 
     std::shared_ptr<Root> root;
     std::shared_ptr<Scope> parent;
     int const depth;
-    std::uint64_t began = 0;         // in which transaction it has: that, or the nested scope in it
-    std::uint64_t nested_began = 0;  // and one nested in this
-    BulkPart<Value> part;            // to be sent
+    std::uint64_t began = 0;  // in which transaction it has: that, or the nested scope in it
+    Scope* nested = nullptr;  // the one in this that has changes; it lets go of this before it goes
+    BulkPart<Value> part;     // to be sent
     std::size_t bytes = 0;
     std::unordered_map<std::string, std::size_t> index;  // of the entries, as far as they were asked for
     std::size_t indexed = 0;
@@ -270,10 +295,7 @@ class BulkCommit {
     if (!end && scope->has_begun() && scope->is_empty()) co_return;
     std::shared_ptr<Root> const root = scope->root;
     bool const enters = scope->parent && !scope->has_begun();
-    if (enters) {
-      co_await send(scope->parent);
-      scope->parent->nested_began = root->transaction;
-    }
+    if (enters) co_await send(scope->parent);
     BulkPart<Value> part = scope->take();
     if (enters) part.enter = scope->depth;
     if (end && scope->parent) part.leave = scope->depth;
@@ -287,7 +309,7 @@ class BulkCommit {
     }
     if (end) {
       scope->began = 0;
-      if (scope->parent) scope->parent->nested_began = 0;
+      scope->leave();
     }
     if (!failure) co_return;
     root->abandon();

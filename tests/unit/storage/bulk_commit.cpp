@@ -375,15 +375,24 @@ TEST_CASE("many small nested scopes hold no more in memory than one big one", "[
   }
 }
 
-TEST_CASE("a scope is not written to while one nested in it has changes in the transaction", "[storage]") {
+TEST_CASE("a scope is not written to while one nested in it has changes, in memory or in the transaction",
+          "[storage]") {
+  bool const big = GENERATE(false, true);
   SQLiteCache cache(":memory:");
-  run([](SQLiteCache& c) -> asio::awaitable<void> {
+  run([](SQLiteCache& c, bool enough) -> asio::awaitable<void> {
     Bulk bulk = c.bulk_commit();
+    Bulk sibling = bulk.bulk_commit();
     co_await bulk.write("outer", "1");
     {
       Bulk inner = bulk.bulk_commit();
-      co_await inner.write("inner", "1");
-      co_await pad(inner, "pad", true);
+      Bulk deep = inner.bulk_commit();
+      co_await bulk.write("before", "1");
+      co_await deep.write("inner", "1");
+      co_await pad(deep, "pad", enough);
+      error_code const between = co_await code_of(inner.write("no", "1"));
+      CHECK(between == cache_errc::invalid_argument);
+      error_code const beside = co_await code_of(sibling.write("no", "1"));
+      CHECK(beside == cache_errc::invalid_argument);
       error_code const write = co_await code_of(bulk.write("no", "1"));
       CHECK(write == cache_errc::invalid_argument);
       error_code const remove = co_await code_of(bulk.remove("no"));
@@ -392,12 +401,68 @@ TEST_CASE("a scope is not written to while one nested in it has changes in the t
       CHECK(clear == cache_errc::invalid_argument);
       error_code const commit = co_await code_of(bulk.commit());
       CHECK(commit == cache_errc::invalid_argument);
+      co_await deep.commit();
+      error_code const still = co_await code_of(bulk.write("no", "1"));
+      CHECK(still == cache_errc::invalid_argument);
       co_await inner.commit();
+      co_await sibling.write("sibling", "1");
+      co_await sibling.commit();
     }
     co_await bulk.write("after", "1");
     co_await bulk.commit();
-    co_await expect_size(c, 4);
-  }(cache));
+    co_await expect_size(c, 5 + enough);
+  }(cache, big));
+}
+
+TEST_CASE("a scope is written to again when the changes of those nested in it were dropped", "[storage]") {
+  bool const by_rollback = GENERATE(false, true);
+  SQLiteCache cache(":memory:");
+  run([](SQLiteCache& c, bool rollback) -> asio::awaitable<void> {
+    Bulk bulk = c.bulk_commit();
+    Bulk inner = bulk.bulk_commit();
+    {
+      Bulk deep = inner.bulk_commit();
+      co_await deep.write("no", "1");
+      if (rollback) deep.rollback();
+    }
+    co_await expect(inner, "no", "");
+    co_await bulk.write("yes", "1");
+    co_await inner.write("inner", "1");
+    co_await inner.commit();
+    co_await bulk.commit();
+    co_await expect_size(c, 2);
+  }(cache, by_rollback));
+}
+
+TEST_CASE("a scope that was rolled back goes on whatever becomes of one nested in it", "[storage]") {
+  for (bool const commits : {false, true}) {
+    for (bool const big : {false, true}) {
+      CAPTURE(commits, big);
+      SQLiteCache cache(":memory:");
+      run([](SQLiteCache& c, bool committed, bool enough) -> asio::awaitable<void> {
+        Bulk bulk = c.bulk_commit();
+        co_await bulk.write("outer", "1");
+        Bulk middle = bulk.bulk_commit();
+        {
+          Bulk inner = middle.bulk_commit();
+          co_await inner.write("inner", "1");
+          co_await pad(inner, "pad", enough);
+          co_await inner.write("inner too", "1");
+          middle.rollback();
+          co_await expect(inner, "inner too", "");
+          co_await expect(middle, "inner", "");
+          for (int i = 0; i < 3; ++i) {
+            co_await middle.write("middle" + std::to_string(i), std::string(1 << 20, 'm'));
+          }
+          if (committed) co_await inner.commit();
+        }
+        co_await expect(middle, "middle0", std::string(1 << 20, 'm'));
+        co_await middle.commit();
+        co_await bulk.commit();
+        co_await expect_size(c, 4);
+      }(cache, commits, big));
+    }
+  }
 }
 
 TEST_CASE("a bulk rolled back under a nested scope can be used again when that one is gone", "[storage]") {
