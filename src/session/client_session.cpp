@@ -1,5 +1,6 @@
 #include "beast_cache/session/client_session.hpp"
 
+#include <boost/beast/http/rfc7230.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,15 @@ SameSite strictest_cookies(Request const& request) noexcept {
   bool const is_safe = request.method() == http::verb::get || request.method() == http::verb::head ||
                        request.method() == http::verb::options;
   return is_safe ? SameSite::lax : SameSite::none;
+}
+
+/// Whether the connection may serve another exchange, once the body has been read.
+bool leaves_connection(ResponseHead const& response) {
+  http::fields const& fields = response.headers();
+  bool const has_end =
+      fields.count(http::field::content_length) != 0 || fields.count(http::field::transfer_encoding) != 0;
+  return has_end && response.version() == 11 &&
+         !http::token_list(fields[http::field::connection]).exists("close");
 }
 
 }  // namespace
@@ -124,7 +134,7 @@ asio::awaitable<StreamedResponse> ClientCore::start(Request request, NoDirective
     if (history.size() == limit)
       throw Error(http_errc::redirect_limit, std::string(exchange.request().url().origin()) + " after " +
                                                  std::to_string(limit) + " redirects");
-    co_await drain(response.take_body());
+    if (leaves_connection(response)) co_await drain(response.take_body());
     history.push_back(static_cast<ResponseHead&&>(response));
     record = exchange.record();
     request = std::move(*next);

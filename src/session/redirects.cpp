@@ -94,7 +94,11 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
     next.set_method(http::verb::get);
     next.set_body(Body());
     erase_fields(next.headers(), [](auto const& field) {
-      return iequals(field.name_string().substr(0, 8), "content-") || iequals(field.name_string(), "digest");
+      auto const name = field.name_string();
+      bool const is_condition = iequals(name.substr(0, 3), "if-") || iequals(name, "if") ||
+                                iequals(name, "range") || iequals(name, "depth") ||
+                                iequals(name, "overwrite");
+      return is_condition || iequals(name.substr(0, 8), "content-") || iequals(name, "digest");
     });
   } else if (!sent.body().empty() && !sent.body().repeatable()) {
     throw Error(http_errc::body_not_replayable, origin + " to " + std::string(target->origin()));
@@ -111,11 +115,6 @@ std::optional<Request> next_hop(Request const& sent, ResponseHead const& respons
 
 asio::awaitable<void> drain(std::unique_ptr<BodyReader> body) {
   if (!body || body->remaining().value_or(0) > max_drained) co_return;
-  if (!body->remaining()) {
-    // Nobody knows how long it would take, unless it has come already.
-    static_cast<void>(body->take_buffered());
-    co_return;
-  }
   try {
     std::string buffer(16 * 1024, '\0');
     std::uint64_t drained = 0;

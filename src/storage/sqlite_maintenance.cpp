@@ -218,7 +218,12 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     if (changed && (!failure || commits.any())) {
       handle.may_break_off(false);
       if (failure && handle.in_transaction()) handle.execute("ROLLBACK");
-      table->forget_size(handle);
+      handle.start_busy_deadline(database->busy_timeout());
+      try {
+        table->forget_size(handle);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
     }
     if (failure) std::rethrow_exception(failure);
   };

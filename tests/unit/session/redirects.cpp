@@ -1,6 +1,8 @@
 #include "beast_cache/session/redirects.hpp"
 
+#include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/client_session.hpp"
+#include "support/memory_backend.hpp"
 #include "support/run.hpp"
 #include "support/scripted_origin.hpp"
 
@@ -147,6 +149,16 @@ TEST_CASE("Each hop has its own cookies of the jar") {
   CHECK_FALSE(next->has_jar_cookies());
 }
 
+TEST_CASE("What becomes a GET asks for no more than that") {
+  Request request(http::verb::put, Url("https://h/a"));
+  for (char const* const name : {"If-Match", "If-None-Match", "If", "Depth", "Overwrite", "Range", "Accept"})
+    request.headers().set(name, "v");
+  std::string const location = GENERATE(as<std::string>(), "/b", "https://other/");
+  std::optional<Request> const next = next_hop(request, redirect(303, location));
+  REQUIRE(next);
+  CHECK(std::distance(next->headers().begin(), next->headers().end()) == 1);
+}
+
 TEST_CASE("A session follows redirects and keeps their history") {
   ScriptedOrigin origin([](RecordedRequest const& r) {
     if (r.target == "/one") return respond(302, "go", "Location: two?x#frag\r\n");
@@ -178,10 +190,10 @@ TEST_CASE(
   CHECK(origin.connection_count() == (size == 1000 ? 1 : 2));
 }
 
-TEST_CASE("A redirect's body whose end is not in sight is not waited for") {
+TEST_CASE("A redirect's body after which the connection ends anyhow is not waited for") {
   std::string const head = "HTTP/1.1 302 Found\r\nLocation: /two\r\n";
-  std::string const body = GENERATE(as<std::string>(), "Connection: close\r\n\r\nbody",
-                                    "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n");
+  std::string const body =
+      GENERATE(as<std::string>(), "\r\nbody", "Content-Length: 5\r\nConnection: close\r\n\r\nbody");
   // It stays open and silent.
   ScriptedOrigin origin({Script{Step::receive(), Step::send(head + body)},
                          Script{Step::receive(), Step::send(respond(200, "done"))}});
@@ -189,6 +201,22 @@ TEST_CASE("A redirect's body whose end is not in sight is not waited for") {
   ClientSession session(io.get_executor());
   CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
   CHECK(origin.connection_count() == 2);
+}
+
+TEST_CASE("A redirect of unknown length is stored like any other") {
+  ScriptedOrigin origin([](RecordedRequest const& r) {
+    if (r.target != "/one") return respond(200, "done", "Cache-Control: no-store\r\n");
+    return std::string(
+        "HTTP/1.1 301 Moved\r\nLocation: /two\r\nCache-Control: max-age=60\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
+  });
+  asio::io_context io;
+  CachedSession session(io.get_executor(), std::make_shared<ClientSession>(io.get_executor()),
+                        memory_backend());
+  CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
+  CHECK(run(io, session.get(origin.url("/one"))).body() == "done");
+  CHECK(origin.request_count() == 3);
+  CHECK(origin.connection_count() == 1);
 }
 
 TEST_CASE("A loop of redirects ends at the limit") {

@@ -142,8 +142,11 @@ asio::awaitable<void> CacheBackend::store(StoredResponse response) {
   std::string const variant = create_variant(response);
   std::optional<SearchKey> search;
   if (!has_own_key) search = SearchKey::of(response.url(), response.headers());
-  if (has_own_key) co_await redirects_->write('@' + create_key(response.url()), std::string());
+  std::string const mark = has_own_key ? '@' + create_key(response.url()) : std::string();
+  if (has_own_key) co_await redirects_->write(mark, std::string());
   co_await responses_->write(variant, detail::whole(std::move(response)));
+  // Who looked for it meanwhile may have taken the mark away.
+  if (has_own_key) co_await redirects_->write(mark, std::string());
   std::optional<std::string> list = co_await redirects_->read(key);
   std::vector<std::string> variants = detail::split_keys(list.value_or(std::string()));
   std::vector<std::string> dropped = detail::push_key(variants, variant, max_variants);
@@ -181,13 +184,15 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
   std::optional<std::string> same;
   if (search) same = co_await redirects_->pop('~' + search->search());
   bool removed = co_await remove_key(std::move(key));
-  bool const may_have_own_keys = co_await redirects_->remove('@' + create_key(asked));
+  std::string const mark = '@' + create_key(asked);
+  bool const may_have_own_keys = co_await redirects_->contains(mark);
   if (may_have_own_keys) {
     std::function<bool(CachedResponse const&)> is_of_url = [&asked](CachedResponse const& response) {
       return response.url() == asked;
     };
     std::uint64_t const count = co_await remove_where(std::move(is_of_url));
     removed = removed || count != 0;
+    co_await redirects_->remove(mark);  // now: not if that was not done to its end
   }
   if (same) {
     bool const others = co_await remove_key(std::move(*same));

@@ -63,9 +63,8 @@ class SizedReader final : public BodyReader {
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
     if (buffer.size() == 0) co_return 0;
     std::size_t const count = co_await inner_->read_some(buffer);
-    if (count == 0 && left_ != 0)
-      throw Error(http_errc::truncated, url_.str() + ": less than its Content-Range");
-    if (count > left_) throw Error(http_errc::framing, url_.str() + ": more than its Content-Range");
+    if (count == 0 && left_ != 0) throw Error(http_errc::truncated, url_.str() + ": less than its head says");
+    if (count > left_) throw Error(http_errc::framing, url_.str() + ": more than its head says");
     left_ -= count;
     co_return count;
   }
