@@ -97,7 +97,7 @@ TEST_CASE("The connection that is idle for the longest time makes room for anoth
 }
 
 TEST_CASE("Waiting for a connection has a deadline of its own") {
-  World world(ClientOptions().max_connections(1).timeouts(Timeouts().queue(5ms)));
+  World world(ClientOptions().max_connections(1).timeouts(Timeouts().queue(300ms)));
   ScriptedOrigin const& origin = GENERATE(true, false) ? world.a : world.b;
   try {
     run(world.io, world.session.get(origin.url()).timeout(1h));
