@@ -49,7 +49,7 @@ UrlPattern::UrlPattern(std::string_view text) {
     throw std::invalid_argument("UrlPattern \"" + pattern + "\": " + reason);
   };
   if (text.empty()) refuse("empty");
-  if (auto const scheme = text.find("://"); scheme != text.npos) {
+  if (auto const scheme = text.find("://"); scheme < text.find('/')) {
     scheme_ = text.substr(0, scheme);
     text.remove_prefix(scheme + 3);
   }

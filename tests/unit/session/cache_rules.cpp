@@ -53,6 +53,8 @@ TEST_CASE("a pattern matches the hosts and paths that it names, and no others") 
   CHECK(matches("site.com/*a*b*", "http://site.com/xxaxxbxx"));
   CHECK_FALSE(matches("site.com/*a*b", "http://site.com/xxbxxa"));
   CHECK(matches("site.com/", "http://site.com/anything"));
+  CHECK(matches("/proxy/http://site.com", "http://any.org/proxy/http://site.com/a"));
+  CHECK_FALSE(matches("/proxy/http://site.com", "http://site.com/a"));
   // Many stars against much text end.
   std::string const stars = "/" + std::string(50, '*') + "b";
   CHECK_FALSE(matches(stars.c_str(), ("http://site.com/" + std::string(20'000, 'a')).c_str()));

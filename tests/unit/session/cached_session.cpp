@@ -425,6 +425,21 @@ TEST_CASE("a body that breaks off is not stored") {
   CHECK(response.body() == "xy");
 }
 
+TEST_CASE("nothing is noted of a redirect that must not be stored") {
+  World world([](Request const& request) {
+    if (request.url().target() == "/page")
+      return FakeClient::answer(request, 200, "Cache-Control: max-age=60\r\n", "there");
+    bool const secret = request.url().target() == "/login?token=s";
+    return FakeClient::answer(
+        request, 302, std::string("Location: /page\r\n") + (secret ? "Cache-Control: no-store\r\n" : ""));
+  });
+  std::string const secret = "http://origin.test/login?token=s", plain = "http://origin.test/old";
+  CHECK(world.run(world.session.get(secret)).body() == "there");
+  CHECK(world.run(world.session.get(plain)).body() == "there");
+  CHECK_FALSE(world.run(world.backend->has_url(Url(secret))));
+  CHECK(world.run(world.backend->has_url(Url(plain))));
+}
+
 TEST_CASE("the hops of a redirect are looked up by their own rules") {
   World world([](Request const& request) {
     bool const hop = request.url().target() == "/old";

@@ -313,6 +313,11 @@ TEST_CASE("nobody waits for longer than collapse_wait") {
     Crowd crowd;
     auto const first = crowd.ask(crowd.session.get(url));
     auto const second = crowd.ask(crowd.session.get(url).timeout(1ms));
+    std::vector<std::optional<std::chrono::milliseconds>> left;
+    crowd.client->answer = [&](Request const& request) {
+      left.push_back(request.timeout());
+      return FakeClient::answer(request, 200, "");
+    };
     while (crowd.client->asked < 2) {
       crowd.io.restart();
       crowd.io.run_one();
@@ -320,8 +325,48 @@ TEST_CASE("nobody waits for longer than collapse_wait") {
     crowd.open();
     crowd.open();
     CHECK((first->response.has_value() && second->response.has_value()));
+    // No time is left for the request itself.
+    REQUIRE(left.size() == 2);
+    CHECK_FALSE(left[0]);
+    CHECK(left[1] == 0ms);
   }
   CHECK_THROWS_AS(CacheOptions().collapse_wait(-1ms), std::invalid_argument);
+}
+
+namespace {
+
+// Fails after a while, as a host does that is not there.
+class DeadClient final : public HttpClient {
+ public:
+  asio::awaitable<StreamedResponse> send(Request) override {
+    most = std::max(most, ++now);
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, 300ms);
+    co_await timer.async_wait(asio::use_awaitable);
+    --now;
+    throw Error(http_errc::connect, "origin.test");
+  }
+  int now = 0, most = 0;
+};
+
+}  // namespace
+
+TEST_CASE("nobody waits for one failing request after the other for longer than collapse_wait") {
+  asio::io_context io;
+  auto const client = std::make_shared<DeadClient>();
+  CachedSession const session(io.get_executor(), client,
+                              std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                                             std::make_shared<MemoryCache<std::string>>(),
+                                                             CacheOptions().collapse_wait(400ms)));
+  int failed = 0;
+  for (int i = 0; i < 8; ++i) {
+    asio::co_spawn(io, asio::awaitable<CachedResponse>(CachedSession(session).get(url)),
+                   [&](std::exception_ptr error, CachedResponse) { failed += error != nullptr; });
+  }
+  io.run();
+  CHECK(failed == 8);
+  // Not all of them one by one.
+  CHECK(client->most > 2);
 }
 
 TEST_CASE("everything may go while requests wait for one another") {

@@ -170,11 +170,13 @@ class CachedLookup : protected ExchangeRules {
   /// @return Whether to try once more.
   asio::awaitable<bool> wait_for_others(policy::Decision at_first, std::uint64_t landed) {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
-    auto const wait =
-        std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
+    if (!waits_until_) {
+      waits_until_ =
+          SingleFlight::Clock::now() +
+          std::min(options().collapse_wait(), request_.timeout().value_or(options().collapse_wait()));
+    }
     watch();
-    auto ticket =
-        flights().join(place(), flight(), executor, SingleFlight::Clock::now() + wait, reads_along_);
+    auto ticket = flights().join(place(), flight(), executor, *waits_until_, reads_along_);
     lead_ = std::move(ticket.lead);
     if (lead_) {
       // One that landed between the look-up and now may have been for this.
@@ -229,6 +231,7 @@ class CachedLookup : protected ExchangeRules {
 
   std::optional<std::string> variant_;  // of the answer that is waited for, where that is known
   bool reads_along_ = true;
+  std::optional<SingleFlight::Clock::time_point> waits_until_;  // for however many others
 };
 
 }  // namespace detail

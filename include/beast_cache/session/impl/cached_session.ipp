@@ -18,6 +18,7 @@
 
 #include "beast_cache/backend/ready_response.hpp"
 #include "beast_cache/detail/context_gate.hpp"
+#include "beast_cache/policy/cache_control.hpp"
 #include "beast_cache/policy/plain_reuse.hpp"
 #include "beast_cache/session/basic_credentials.hpp"
 #include "beast_cache/session/cached_session.hpp"
@@ -138,6 +139,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   }
 
   std::vector<ResponseHead> history;
+  std::vector<Url> hops;  // of which it may be noted where they led
   bool asked_origin = false;
   for (;;) {
     if (!early) {  // what was looked up is for the request as it was prepared then
@@ -157,7 +159,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
     if (limit > 0) next = next_hop(request, response, client_->allow_downgrade());
     if (!next) {
       if (asked_origin && response.created_at()) {
-        for (auto const& hop : history) co_await exchange.alias(hop.url());
+        for (Url const& hop : hops) co_await exchange.alias(hop);
       }
       response.set_history(std::move(history));
       response.set_elapsed(Deadline::Clock::now() - begin);
@@ -167,6 +169,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
       throw Error(http_errc::redirect_limit,
                   request.url().str() + " after " + std::to_string(limit) + " redirects");
     co_await drain(response.take_body());
+    if (!policy::CacheControl(response.headers()).no_store()) hops.push_back(response.url());
     history.push_back(static_cast<ResponseHead&&>(response));
     request = std::move(*next);
   }

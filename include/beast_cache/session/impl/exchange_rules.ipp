@@ -60,6 +60,7 @@ class ExchangeRules {
         request_(std::move(request)),
         directives_(directives),
         follows_(follows),
+        deadline_(request_.timeout()),
         now_(options().clock()->now()),
         concealed_(conceal(request_, options())),
         is_query_(asks_by_body()) {
@@ -131,6 +132,7 @@ class ExchangeRules {
     before_ = Invalidations(watch_);
     // What is stored are the bytes to which the header fields belong; `decoded` is for the caller.
     request.set_decompression(Decompression::off());
+    deadline_.limit(request);
     StreamedResponse response = co_await core_->client().send(std::move(request));
     response_time_ = options().clock()->now();
     co_return response;
@@ -345,6 +347,7 @@ class ExchangeRules {
   Request request_;
   CacheDirectives directives_;
   bool follows_;
+  Deadline deadline_;  // of all that is sent for it, and of waiting for others
   TimePoint now_;
   std::optional<Request> concealed_;
   bool is_query_;
