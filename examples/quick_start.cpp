@@ -13,11 +13,14 @@ asio::awaitable<void> run(std::string url) {
   co_await session.close();
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   if (argc != 2) return 1;
   asio::io_context io;
   asio::co_spawn(io, run(argv[1]), [](std::exception_ptr failure) {
     if (failure) std::rethrow_exception(failure);
   });
   io.run();
+} catch (std::exception const& e) {
+  std::cerr << e.what() << '\n';
+  return 1;
 }

@@ -12,7 +12,7 @@ class CacheCategory final : public boost::system::error_category {
       case cache_errc::busy: return "the file stayed locked past the busy deadline";
       case cache_errc::full: return "no space is left for the cache";
       case cache_errc::readonly: return "the cache can't be written";
-      case cache_errc::io: return "input/output error";
+      case cache_errc::io: return "the file can't be opened, read or written";
       case cache_errc::corrupt: return "the database is damaged";
       case cache_errc::not_a_cache: return "the file is not a cache of this library";
       case cache_errc::schema_newer: return "the file was written by a newer version of this library";

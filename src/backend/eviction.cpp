@@ -6,6 +6,7 @@
 
 #include "backend/stored_responses.hpp"
 #include "beast_cache/error.hpp"
+#include "storage/sqlite/database.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -66,7 +67,7 @@ constexpr char create_queue[] =
 constexpr char read_sums[] = "SELECT entries, bytes FROM responses_queue_sums ORDER BY queue";
 constexpr char read_first[] =
     "SELECT place, id, name, size, uses FROM responses_queue WHERE queue = ?1 ORDER BY place LIMIT 1";
-constexpr char read_url[] = "SELECT url FROM responses WHERE id = ?1";
+constexpr char read_names[] = "SELECT url, key FROM responses WHERE id = ?1";
 constexpr char read_room[] =
     "SELECT length(body) + length(headers) FROM responses WHERE key = ?1 AND variant = ?2";
 constexpr char remove_place[] = "DELETE FROM responses_queue WHERE place = ?1";
@@ -102,11 +103,12 @@ class Entry {
     insert.bind(1, std::int64_t{long_queue}).bind(2, id_).bind_text(3, name_).bind(4, size_).bind(5, uses);
     insert.run();
   }
-  void remove_response(sqlite::Handle& handle, std::vector<Evicted>& evicted) const {
+  void remove_response(sqlite::Handle& handle, sqlite::WriteEpochs& epochs,
+                       std::vector<Evicted>& evicted) const {
     {
-      sqlite::Statement url = handle.statement(read_url);
-      url.bind(1, id_);
-      if (url.step()) evicted.emplace_back(url.bytes(0), size_);
+      sqlite::Statement row = handle.statement(read_names);
+      row.bind(1, id_);
+      if (row.step()) evicted.emplace_back(row.bytes(0), row.bytes(1), size_, epochs);
     }
     handle.statement(remove_aliases).bind(1, id_).run();
     remove_row(handle, id_);
@@ -248,7 +250,7 @@ void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentU
       entry->pass_on(handle, queue == short_queue ? 0 : uses - 1);
       continue;
     }
-    entry->remove_response(handle, evicted);
+    entry->remove_response(handle, bodies.database().epochs(), evicted);
     while (bodies.sweep(handle)) continue;
     ++removed;
     if (queue == long_queue) continue;

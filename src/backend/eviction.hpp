@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@
 #include "backend/large_bodies.hpp"
 #include "beast_cache/config.hpp"
 #include "storage/sqlite/handle.hpp"
+#include "storage/sqlite/write_epochs.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -51,10 +53,13 @@ class RecentUses {
   Uses young_, old_;
 };
 
-// What had to go.
+// What had to go. It is being written as long as this lives: what goes out of the file goes out of memory.
 class Evicted {
  public:
-  Evicted(std::string_view url, std::int64_t size) : url_(url), size_(static_cast<std::uint64_t>(size)) {}
+  Evicted(std::string_view url, std::string_view key, std::int64_t size, sqlite::WriteEpochs& epochs)
+      : url_(url),
+        size_(static_cast<std::uint64_t>(size)),
+        writing_(std::make_unique<sqlite::Writing>(epochs, key)) {}
   std::string const& url() const noexcept { return url_; }
   // Of body and header fields, in bytes.
   std::uint64_t size() const noexcept { return size_; }
@@ -62,6 +67,7 @@ class Evicted {
  private:
   std::string url_;
   std::uint64_t size_;
+  std::unique_ptr<sqlite::Writing> writing_;
 };
 
 // What comes in: a response, which may replace another one, or a piece of a body.

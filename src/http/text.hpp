@@ -29,6 +29,13 @@ constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
                     [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
+/// RFC 9110 section 5.5.
+constexpr bool is_field_value(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f');
+  });
+}
+
 /// Takes off what stands in front of `separator`, which goes too.
 constexpr std::string_view cut(std::string_view& text, char separator) noexcept {
   std::string_view const part = text.substr(0, text.find(separator));

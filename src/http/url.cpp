@@ -173,6 +173,29 @@ unsigned parse_port(std::string_view digits, unsigned default_port) noexcept {
   return port;
 }
 
+/// What stands between the scheme and the path of a URL. RFC 3986 section 3.2.
+class Authority {
+ public:
+  /// @param begin Where it begins in the URL.
+  Authority(std::string_view url, std::size_t begin)
+      : end(std::min(url.find_first_of("/?#", begin), url.size())),
+        host_begin(begin + url.substr(begin, end - begin).rfind('@') + 1),
+        host(url.substr(host_begin, end - host_begin)) {
+    std::size_t const bracket = host.rfind(']');
+    std::size_t const colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    if (colon == std::string_view::npos) return;
+    digits = host.substr(colon + 1);
+    host = host.substr(0, colon);
+  }
+  /// 0 for what is no port.
+  unsigned port(unsigned default_port) const noexcept { return parse_port(digits, default_port); }
+
+  std::size_t end;
+  std::size_t host_begin;
+  std::string_view host;
+  std::string_view digits;
+};
+
 /// RFC 3986 section 5.3.
 std::string merge_paths(std::string_view base_target, std::string_view path) {
   std::string_view const base = base_target.substr(0, base_target.find('?'));
@@ -217,6 +240,30 @@ std::string quotable(std::string_view text) {
   bool const cut = text.size() > longest;
   for (char const c : text.substr(0, longest)) out += c > ' ' && c < '\x7f' ? c : '?';
   return cut ? out + "..." : out;
+}
+
+/// What keeps a text from being a URL.
+std::string find_fault(std::string_view text) {
+  if (text.size() > max_url_size) return "is longer than 64 KiB";
+  std::size_t const colon = text.find("://");
+  if (colon == std::string_view::npos) return "has no scheme: it has to begin with http:// or https://";
+  std::string scheme(text.substr(0, colon));
+  for (char& c : scheme) c = to_lower(c);
+  if (scheme == "http+unix")
+    return "does not name a socket: http+unix://%2Frun%2Fserver.sock/path, its slashes percent-encoded";
+  if (scheme != "http" && scheme != "https") return "has another scheme than http, https and http+unix";
+  bool const is_ascii =
+      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (!is_ascii)
+    return "has non-ASCII characters: they have to be percent-encoded, in a host's name written as xn--";
+  bool const is_printable =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c != '\x7f'; });
+  if (!is_printable) return "has spaces or control characters: they have to be percent-encoded";
+  Authority const authority(text, colon + 3);
+  if (authority.host.empty()) return "has no host";
+  if (!normalise_host(authority.host)) return "has a host that is neither a name nor an address";
+  if (authority.port(80) == 0) return "has a port that is no number from 1 to 65535";
+  return "has a character that has to be percent-encoded, or a '%' without two hexadecimal digits";
 }
 
 }  // namespace
@@ -297,18 +344,12 @@ std::optional<Url> Url::parse(std::string_view text) {
   if (names_unix_socket(text)) return parse_unix(text);
   std::size_t const colon = text.find("://");
   if (colon == std::string_view::npos) return std::nullopt;
-  std::size_t const begin = colon + 3;
-  std::size_t const end = std::min(text.find_first_of("/?#", begin), text.size());
-  std::string_view const authority = text.substr(begin, end - begin);
-  std::size_t const host_begin = authority.rfind('@') + 1;
-  std::string_view const host_port = authority.substr(host_begin);
-  std::size_t const bracket = host_port.rfind(']');
-  std::size_t const port_colon =
-      std::min(host_port.find(':', bracket == std::string_view::npos ? 0 : bracket), host_port.size());
+  Authority const authority(text, colon + 3);
+  std::size_t const end = authority.end;
 
   // Boost.URL 1.81 takes "http://192.0.2.1.example.org/" for the host 192.0.2.1 with a path, and
   // "http://h:x/" for an empty port with a path, so host and port are not left to it.
-  std::string rest(text.substr(0, begin + host_begin));
+  std::string rest(text.substr(0, authority.host_begin));
   rest.append(1, 'h').append(text.substr(end));
   auto const parsed = urls::parse_uri(rest);
   if (!parsed) return std::nullopt;
@@ -318,11 +359,9 @@ std::optional<Url> Url::parse(std::string_view text) {
     return std::nullopt;
   bool const secure = view.scheme_id() == urls::scheme::https;
   if (!secure && view.scheme_id() != urls::scheme::http) return std::nullopt;
-  std::optional<std::string> const host = normalise_host(host_port.substr(0, port_colon));
+  std::optional<std::string> const host = normalise_host(authority.host);
   unsigned const default_port = secure ? 443 : 80;
-  unsigned const port = port_colon == host_port.size()
-                            ? default_port
-                            : parse_port(host_port.substr(port_colon + 1), default_port);
+  unsigned const port = authority.port(default_port);
   if (!host || port == 0) return std::nullopt;
 
   Parts parts;
@@ -343,10 +382,7 @@ std::optional<Url> Url::parse(std::string_view text) {
 
 Url::Url(std::string_view text) {
   std::optional<Url> parsed = parse(text);
-  if (!parsed)
-    throw Error(http_errc::invalid_url, "\"" + quotable(text) +
-                                            "\": needs http://, https:// or http+unix://, a host, and no "
-                                            "raw spaces, control or non-ASCII characters");
+  if (!parsed) throw Error(http_errc::invalid_url, "\"" + quotable(text) + "\" " + find_fault(text));
   *this = std::move(*parsed);
 }
 

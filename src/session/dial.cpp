@@ -198,7 +198,7 @@ asio::awaitable<void> dial(Transport& transport, asio::any_io_executor executor,
                            Timeouts const& timeouts, Clock::time_point deadline,
                            std::shared_ptr<TlsContext const> tls) {
   Proxy const* const proxy = route.proxy.get();
-  std::string const who(proxy ? proxy->name() : route.url.origin());
+  std::string const who = proxy ? "the proxy " + proxy->name() : std::string(route.url.origin());
   std::string const host(proxy ? proxy->host() : route.url.host_name());
   std::uint16_t const port = proxy ? proxy->port() : route.url.port();
   std::vector<Address> addresses;

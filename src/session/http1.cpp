@@ -6,6 +6,7 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <cstring>
 
+#include "beast_cache/policy/field_values.hpp"
 #include "http/text.hpp"
 
 namespace beast_cache {
@@ -20,21 +21,6 @@ constexpr unsigned max_size_digits = 32;
 
 std::string_view to_std(boost::beast::string_view text) noexcept {
   return {text.data(), text.size()};
-}
-
-// RFC 9110 section 5.6.2.
-constexpr bool is_token_char(char c) noexcept {
-  if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')) return true;
-  return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-bool is_token(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
-}
-// RFC 9110 section 5.5.
-bool is_field_value(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f');
-  });
 }
 
 // RFC 9112 section 3.2: origin-form or asterisk-form, and nothing that would end it early.
@@ -115,7 +101,7 @@ std::string serialize_head(Request const& request) {
     throw Error(http_errc::injection, std::string(url.origin()).append(": ").append(what).append(why));
   };
   std::string const& method = request.method_string();
-  if (!is_token(method)) refuse("the method is no token");
+  if (!policy::detail::is_token(method)) refuse("the method is no token");
   if (request.method() == http::verb::connect) refuse("CONNECT makes a tunnel, it has no response to read");
   std::string_view const target = request.target().empty() ? url.target() : request.target();
   if (!is_target(target)) refuse("the request target");
@@ -126,7 +112,7 @@ std::string serialize_head(Request const& request) {
   for (auto const& field : request.headers()) {
     std::string_view const name = to_std(field.name_string());
     std::string_view const value = to_std(field.value());
-    if (!is_token(name)) refuse("a request header's name is no token");
+    if (!policy::detail::is_token(name)) refuse("a request header's name is no token");
     if (!is_field_value(value)) refuse("the value of request header ", name);
     if (is_clients_own(field.name(), name))
       refuse("for the client alone to set is the request header ", name);

@@ -6,6 +6,8 @@
 
 #include "beast_cache/error.hpp"
 #include "beast_cache/http/multipart.hpp"
+#include "beast_cache/policy/field_values.hpp"
+#include "http/text.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -42,6 +44,14 @@ void append_query(std::string& query, std::string_view name, std::string_view va
   append_encoded(query, name, "-._~", false);
   query += '=';
   append_encoded(query, value, "-._~", false);
+}
+
+std::string find_field_fault(std::string_view name, std::string_view value) {
+  if (name.size() > 65000 || value.size() > 65000)
+    throw Error(http_errc::header_limit,
+                "request header field of " + std::to_string(value.size()) + " bytes");
+  if (!policy::detail::is_token(name)) return "a request header's name is no token";
+  return is_field_value(value) ? std::string() : std::string("the value of request header ").append(name);
 }
 
 std::string with_query(std::string url, std::string_view query) {

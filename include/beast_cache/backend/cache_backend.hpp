@@ -182,6 +182,14 @@ class CacheBackend {
   virtual asio::awaitable<std::uint64_t> remove_expired(TimePoint now,
                                                         RemovalProgress progress = RemovalProgress());
 
+  /// The same with a time of another precision: `std::chrono::system_clock::now()`.
+  template <class Duration>
+  asio::awaitable<std::uint64_t> remove_expired(
+      std::chrono::time_point<std::chrono::system_clock, Duration> now,
+      RemovalProgress progress = RemovalProgress()) {
+    return remove_expired(std::chrono::floor<TimePoint::duration>(now), std::move(progress));
+  }
+
   /// Removes everything.
   virtual asio::awaitable<void> clear();
 

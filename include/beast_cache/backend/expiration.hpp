@@ -35,10 +35,9 @@ class Expiration {
       : lifetime_(clamp(std::chrono::duration<double, std::milli>(lifetime).count())),
         store_(lifetime_.count() > 0) {}
   /// At that time; `TimePoint::max()` is never.
-  Expiration(TimePoint when) : when_(when) {}
-  /// At that time.
-  Expiration(std::chrono::system_clock::time_point when)
-      : when_(std::chrono::time_point_cast<std::chrono::milliseconds>(when)) {}
+  template <class Duration>
+  Expiration(std::chrono::time_point<std::chrono::system_clock, Duration> when)
+      : when_(std::chrono::floor<std::chrono::milliseconds>(when)) {}
   Expiration(NeverExpires) : when_(TimePoint::max()) {}
   Expiration(DoNotCache) : store_(false) {}
 

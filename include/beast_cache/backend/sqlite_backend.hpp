@@ -59,6 +59,7 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<bool> remove_key(std::string key) override;
   asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;
   asio::awaitable<bool> has_url(Url url) override;
+  using CacheBackend::remove_expired;
   /// Other writers go on between the slices of 131 072 rows. Cancellation: all types, between two slices;
   /// what is removed stays so.
   asio::awaitable<std::uint64_t> remove_expired(TimePoint now,

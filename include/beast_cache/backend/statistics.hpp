@@ -32,10 +32,11 @@ inline namespace v1 {
 /// Counting takes no lock. Thread safety: all functions.
 class Statistics final : public Observer {
  public:
-  /// Why a request was not answered from the cache at once: the values of Cache-Status's `fwd`.
+  /// Why a request was not answered from the cache at once: the values of Cache-Status's `fwd`. `miss`
+  /// alone: the cache could not be read.
   /// Source: RFC 9211 section 2.2.
-  static constexpr std::array<std::string_view, 7> reasons{"bypass",  "method", "uri-miss", "vary-miss",
-                                                           "request", "stale",  "partial"};
+  static constexpr std::array<std::string_view, 8> reasons{"bypass", "method",  "uri-miss", "vary-miss",
+                                                           "miss",   "request", "stale",    "partial"};
 
   /// What was counted. Each number is right by itself; two of them may be a request apart.
   class Snapshot {

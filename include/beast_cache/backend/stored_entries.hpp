@@ -66,8 +66,14 @@ class EntryFilter {
   /// Of that host, on any port; `*.example.org` is every host below that one.
   EntryFilter& host(std::string_view name) { return host_ = UrlPattern(name), *this; }
   /// No longer fresh at `now`.
-  EntryFilter& expired(TimePoint now) { return expired_ = now, *this; }
-  EntryFilter& created_before(TimePoint when) { return created_before_ = when, *this; }
+  template <class Duration>
+  EntryFilter& expired(std::chrono::time_point<std::chrono::system_clock, Duration> now) {
+    return expired_ = std::chrono::floor<std::chrono::milliseconds>(now), *this;
+  }
+  template <class Duration>
+  EntryFilter& created_before(std::chrono::time_point<std::chrono::system_clock, Duration> when) {
+    return created_before_ = std::chrono::floor<std::chrono::milliseconds>(when), *this;
+  }
   /// With a body of more than so many bytes.
   EntryFilter& larger_than(std::uint64_t bytes) { return larger_than_ = bytes, *this; }
   EntryFilter& status(unsigned code) { return status_ = code, *this; }

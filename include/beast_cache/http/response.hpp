@@ -84,7 +84,7 @@ class ResponseHead {
   /// Errors: `Error` with `http_errc::status`, naming status and URL.
   void raise_for_status() const {
     if (!ok())
-      throw Error(http_errc::status, url_.str() + " answered " + std::to_string(status_) + " " + reason_);
+      throw Error(http_errc::status, url_.str() + ": " + std::to_string(status_) + " " + reason_);
   }
 
  private:

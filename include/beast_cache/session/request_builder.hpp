@@ -70,7 +70,7 @@ class CodeHandler {
 /// one.
 ///
 /// What HTTP forbids in a string passed in is refused with `http_errc::injection` or `http_errc::invalid_url`
-/// when the request runs, before a byte is sent.
+/// when the request runs, before the cache is asked or a byte is sent.
 ///
 /// @tparam Core What the operations of a session share; it lives until they are done, so the session itself
 /// may
@@ -98,13 +98,13 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
   /// Sets a header field, in place of any of that name.
   /// Errors: `http_errc::header_limit`, at once, for a name or value that Beast can't hold (64 KiB).
   RequestBuilder&& header(std::string_view name, std::string_view value) && {
-    guard_size(name, value);
+    guard(name, value);
     parts_->request.headers().set(name, value);
     return std::move(*this);
   }
   /// Adds a header field beside those of that name. Errors: as `header`.
   RequestBuilder&& add_header(std::string_view name, std::string_view value) && {
-    guard_size(name, value);
+    guard(name, value);
     parts_->request.headers().insert(name, value);
     return std::move(*this);
   }
@@ -217,6 +217,7 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
     Parts(std::shared_ptr<Core> c, Request r, std::string_view u)
         : core(std::move(c)), request(std::move(r)), url(u) {}
     void resolve() {
+      if (!fault.empty()) throw Error(http_errc::injection, fault);
       if (!query.empty()) url = detail::with_query(std::move(url), query);
       request.set_url(core->resolve(url));
     }
@@ -225,6 +226,7 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
     std::string url;
     std::string query;
     std::string form;
+    std::string fault;
     options_type options;
   };
 
@@ -256,10 +258,9 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
     stream_type head = co_await core.start(std::move(parts->request), std::move(parts->options));
     co_return co_await core.finish(std::move(head));
   }
-  static void guard_size(std::string_view name, std::string_view value) {
-    if (name.size() > 65000 || value.size() > 65000)
-      throw Error(http_errc::header_limit,
-                  "request header field of " + std::to_string(value.size()) + " bytes");
+  void guard(std::string_view name, std::string_view value) {
+    std::string fault = detail::find_field_fault(name, value);
+    if (!fault.empty()) parts_->fault = std::move(fault);
   }
 
   std::shared_ptr<Parts> parts_;

@@ -31,6 +31,9 @@ void append_query(std::string& query, std::string_view name, std::string_view va
 std::string with_query(std::string url, std::string_view query);
 /// Adds `name=value` to a form. Source: URL Standard, application/x-www-form-urlencoded serializing.
 void append_form_field(std::string& form, std::string_view name, std::string_view value);
+/// Says what HTTP forbids in a header field; empty for a good one. Errors: `http_errc::header_limit` for more
+/// than Beast can hold.
+std::string find_field_fault(std::string_view name, std::string_view value);
 /// Gives a request a body, and its Content-Type where the caller has set none.
 void set_content(Request& request, std::string_view content_type, Body body);
 void set_content(Request& request, Multipart const& form);

@@ -82,6 +82,23 @@ TEST_CASE("Storing the same variant again replaces it") {
   CHECK(told == 1);
 }
 
+TEST_CASE("Times of any precision say what has expired") {
+  AnyBackend backend;
+  INFO(backend.name());
+  store_page(*backend, url, "body");
+  std::chrono::system_clock::time_point const fine = at(60);
+  auto const coarse = std::chrono::floor<std::chrono::hours>(at(60));
+  auto const count = [&](EntryFilter filter) {
+    return run(backend->entries(std::move(filter)).next()).has_value();
+  };
+  CHECK(count(EntryFilter().expired(fine)));
+  CHECK_FALSE(count(EntryFilter().expired(fine - std::chrono::nanoseconds(1))));
+  CHECK(count(EntryFilter().created_before(fine)));
+  CHECK_FALSE(count(EntryFilter().created_before(coarse)));
+  CHECK(run(backend->remove_expired(coarse)) == 0);
+  CHECK(run(backend->remove_expired(std::chrono::system_clock::time_point(at(61)))) == 1);
+}
+
 TEST_CASE("Variants of one URL live side by side") {
   AnyBackend backend;
   INFO(backend.name());

@@ -230,6 +230,20 @@ TEST_CASE("A body in pieces stays in the file, and a large one does not push out
   CHECK(found.selected()->body().size() == writer->piece_size());
 }
 
+TEST_CASE("What has to go out of the file goes out of memory, too") {
+  // Else it would go on answering when what changes its URL finds nothing in the file that is to be removed.
+  Tiered file;
+  SQLiteBackend bounded = file.open(CacheOptions().max_entries(2).clock(file.clock));
+  file.run(bounded.store(page(where, "body", 0)));
+  REQUIRE(file.warm_up());
+  file.run(bounded.store(page("http://h.test/1", "body", 1)));
+  CHECK(file.is_in_memory());
+  file.run(bounded.store(page("http://h.test/2", "body", 2)));
+  REQUIRE_FALSE(file.run(bounded.has_url(Url(where))));
+  CHECK_FALSE(file.is_in_memory());
+  CHECK_FALSE(file.body());
+}
+
 TEST_CASE("A glance finds what a look-up would find in memory") {
   Tiered file;
   Request const plain = make_request(where);

@@ -87,6 +87,29 @@ TEST_CASE("An error names the URL, and never its user information") {
   }
 }
 
+TEST_CASE("An error says what keeps a text from being a URL") {
+  using Row = std::pair<std::string, char const*>;
+  auto const [text, why] = GENERATE(
+      Row("example.org/page", "has no scheme"), Row("/page", "has no scheme"), Row("", "has no scheme"),
+      Row("ftp://h/", "another scheme"), Row("http://", "has no host"), Row("http:///page", "has no host"),
+      Row("http://u@:80/", "has no host"), Row("http://h:x/", "port that is no number"),
+      Row("http://h:0/", "port that is no number"), Row("http://h:65536/", "port that is no number"),
+      Row("http://[::1/", "neither a name nor an address"), Row("http://1.2.3/", "neither a name nor"),
+      Row("http://h/a b", "has spaces"), Row("http://h/a\n", "has spaces or control"),
+      Row("http://b\xc3\xbc" "cher/", "non-ASCII"), Row("http://h/%zz", "without two hexadecimal digits"),
+      Row("http://h/<", "has to be percent-encoded"), Row("http+unix://run/sock", "does not name a socket"),
+      Row("HTTP://h:x/", "port that is no number"), Row("http://h/" + std::string(70'000, 'a'), "64 KiB"));
+  INFO(text);
+  REQUIRE_FALSE(Url::parse(text));
+  try {
+    Url const url{std::string_view(text)};
+    FAIL("accepted");
+  } catch (Error const& e) {
+    INFO(e.what());
+    CHECK(std::string(e.what()).find(why) != std::string::npos);
+  }
+}
+
 // RFC 3986 section 5.4, with a base of http://a/b/c/d;p?q.
 TEST_CASE("A reference is resolved as RFC 3986 shows") {
   using Row = std::pair<char const*, char const*>;

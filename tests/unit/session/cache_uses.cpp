@@ -103,7 +103,9 @@ TEST_CASE("offline asks nobody, whatever the method and the options") {
   World world(Counting{"Cache-Control: max-age=60\r\n"},
               CacheOptions().cache_control(false).expire_after(60s));
   CachedSession offline = world.session.offline();
-  CHECK(world.run(offline.get(url)).status() == 504);
+  CachedResponse const missing = world.run(offline.get(url));
+  CHECK(missing.status() == 504);
+  CHECK(missing.reason() == "Gateway Timeout (nothing stored answers)");
   CHECK(world.run(offline.post(url)).status() == 504);
   CHECK(world.run(offline.get(url).use(CacheUse::force_refresh)).status() == 504);
   CHECK(world.run(offline.disabled().get(url)).status() == 504);
@@ -137,7 +139,7 @@ TEST_CASE("what the program asks for holds without cache_control, too") {
   SECTION("refresh") {
     world.get();
     CHECK(has(ask_by(world, way, [&] { return session.get(url).refresh(); }), "fwd=request; fwd-status=304"));
-    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::refresh); }), "fwd-status=304"));
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::refresh); }), "detail=\"refresh\""));
     CachedSession refreshing = session.with(CacheUse::refresh);
     CHECK(has(ask_by(world, way, [&] { return refreshing.get(url); }), "fwd-status=304"));
     CHECK(world.asked() == 4);
@@ -158,11 +160,15 @@ TEST_CASE("what the program asks for holds without cache_control, too") {
     CHECK(ask_by(world, way, [&] { return session.get(url).no_store().only_if_cached(); }) ==
           world.run(session.disabled().get(url).only_if_cached()).cache_status());
   }
-  SECTION("force_refresh and disabled") {
+  SECTION("force_refresh, disabled and expire_after") {
     world.get();
-    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::force_refresh); }), "stored"));
-    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::disabled); }), "fwd=request"));
-    CHECK(world.asked() == 3);
+    CHECK(ask_by(world, way, [&] { return session.get(url).use(CacheUse::force_refresh); }) ==
+          "beast_cache; fwd=request; ttl=60; stored; detail=\"force_refresh\"");
+    CHECK(ask_by(world, way, [&] { return session.get(url).use(CacheUse::disabled); }) ==
+          "beast_cache; fwd=bypass; detail=\"disabled\"");
+    CHECK(ask_by(world, way, [&] { return session.get(url).expire_after(0s); }) ==
+          "beast_cache; fwd=bypass; detail=\"expire_after\"");
+    CHECK(world.asked() == 4);
   }
 }
 

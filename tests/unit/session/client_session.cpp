@@ -382,6 +382,7 @@ TEST_CASE("What HTTP does not allow in a header is refused before a connection i
   ScriptedOrigin origin([](RecordedRequest const&) { return respond(200, "x"); });
   Client client;
   CHECK(client.failure(client.session.get(origin.url()).header("A", "b\r\nC: d")) == http_errc::injection);
+  CHECK(client.what.find("header A") != std::string::npos);
   CHECK(client.failure(client.session.get(origin.url()).header("Content-Length", "3")) ==
         http_errc::injection);
   CHECK(origin.connection_count() == 0);

@@ -210,7 +210,9 @@ TEST_CASE("one response of about max_bytes is not stored, and takes nothing else
   CHECK(world.asked() == asked);
   // Without a length that is seen when it has come to that.
   origin.tells_length = false;
-  CHECK(ask(world).body().size() == bound);
+  auto const counted = ask(world);
+  CHECK(counted.body().size() == bound);
+  CHECK(has(counted.cache_status(), "detail=\"too large\""));
   CHECK_FALSE(world.holds());
   CHECK(world.events->errors.empty());
   // As much as is allowed does find room.
@@ -224,13 +226,16 @@ TEST_CASE("a store that fails in the middle does not disturb the caller") {
   RangeOrigin origin;
   origin.body = pattern(large);
   FileWorld world(std::cref(origin));
-  CachedStream stream = world.run(world.session.get(url).stream());
   std::string body;
-  for (std::string some = "x"; !some.empty(); body += some) {
-    some = world.run(read_part(stream, 300'000));
-    if (body.size() == 600'000) world.close_file();
+  {
+    CachedStream stream = world.run(world.session.get(url).stream());
+    for (std::string some = "x"; !some.empty(); body += some) {
+      some = world.run(read_part(stream, 300'000));
+      if (body.size() == 600'000) world.close_file();
+    }
   }
   bool const same = body == origin.body;
   CHECK(same);
   CHECK(world.events->errors == std::vector<std::string>{"store " + url});
+  CHECK(world.events->responses.back() == "beast_cache; fwd=uri-miss; detail=\"storing failed\"");
 }

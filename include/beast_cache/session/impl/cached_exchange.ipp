@@ -46,7 +46,7 @@ class CachedExchange : private CachedLookup {
       case policy::Action::validate:
       case policy::Action::fetch:
         if (origin_fault_ && may_stand_in(*origin_fault_)) {
-          response = stand_in(policy::CacheStatus(decision_).collapsed(true), *origin_fault_);
+          response = stand_in(told().collapsed(true), *origin_fault_);
         } else {
           response = co_await ask_origin();
         }
@@ -132,9 +132,9 @@ class CachedExchange : private CachedLookup {
   }
 
   CachedStream unsatisfiable() const {
-    ResponseHead head(request_.url(), 504, "Gateway Timeout", http::fields());
+    ResponseHead head(request_.url(), 504, "Gateway Timeout (nothing stored answers)", http::fields());
     CacheInfo info;
-    info.set_cache_status(policy::CacheStatus(decision_).str());
+    info.set_cache_status(told().str());
     return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::string())),
                         std::move(info));
   }
@@ -167,7 +167,7 @@ class CachedExchange : private CachedLookup {
     unsigned const fault = failure ? 0 : response.status();
     if (may_stand_in(fault)) {
       if (lead_) lead_->land(SingleFlight::Outcome::served_stale, fault);
-      co_return stand_in(policy::CacheStatus(decision_), fault);
+      co_return stand_in(told(), fault);
     }
     if (resumes) co_return co_await resume(std::move(response), *rest);
     if (!validates || response.status() != 304) co_return co_await receive(std::move(response));
@@ -242,13 +242,13 @@ class CachedExchange : private CachedLookup {
     auto rest = std::make_unique<SizedReader>(response.take_body(), range->range()->size(), request_.url());
     auto body = std::make_unique<ChainedReader>(held.open(), std::move(rest));
     StreamedResponse all(std::move(head), std::move(body));
-    co_return pass_on(std::move(all), policy::CacheStatus(decision_).fwd_status(206));
+    co_return pass_on(std::move(all), told().fwd_status(206));
   }
 
   /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).
   /// @param other_variant Whether it was stored for other request fields: from now on it is for these, too.
   asio::awaitable<CachedStream> freshen(http::fields const& not_modified, bool other_variant) {
-    policy::CacheStatus status(decision_);
+    policy::CacheStatus status = told();
     status.fwd_status(304);
     policy::Freshness const fresh = co_await update(not_modified, other_variant, status);
     // The fields by which the first decision was made have changed.
@@ -299,14 +299,14 @@ class CachedExchange : private CachedLookup {
       std::optional<bool> const keeps = co_await ask_filter(head);
       filtered_out_ = !keeps.value_or(false);
     }
-    co_return pass_on(std::move(response), policy::CacheStatus(decision_));
+    co_return pass_on(std::move(response), told());
   }
 
   /// What the answer to a HEAD says of a stored answer to GET (RFC 9111 section 4.3.5).
   asio::awaitable<void> apply_head(ResponseHead const& response) {
     auto const effect = policy::head_effect(view_of(*stored_), response.status(), response.headers());
     if (effect == policy::HeadEffect::update) {
-      policy::CacheStatus ignored(decision_);
+      policy::CacheStatus ignored = told();
       co_await update(response.headers(), false, ignored);
     } else if (effect == policy::HeadEffect::stale) {
       co_await forget("invalidate", *stored_);
@@ -345,7 +345,7 @@ class CachedExchange : private CachedLookup {
         .set_times(request_time_, response_time_)
         .set_created_at(response_time_);
     policy::Freshness const fresh = set_expiry(stored_head, info);
-    std::string const unstored = status.str();
+    policy::CacheStatus const unstored = status;
     status.stored(true).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     CachedHead entry(std::move(stored_head), info);
     Url const url = entry.url();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ class EarlyLookup {
  public:
   explicit EarlyLookup(std::uint64_t l) : landed(l) {}
   Lookup found;
+  bool failed = false;
   std::uint64_t const landed;  // `SingleFlight::landed` before
 };
 
@@ -39,7 +41,14 @@ class CachedLookup : protected ExchangeRules {
         early_(std::move(early)),
         decision_(policy::evaluate(view(), nullptr, rules(), now_)) {
     bool const looks = limits().looks();
-    if (!has_key() || (!looks && !limits().stores()) || (expire_after() && !expire_after()->stores())) {
+    if (!has_key()) {
+      bypass_ = no_key;
+    } else if (!looks && !limits().stores()) {
+      bypass_ = "disabled";
+    } else if (expire_after() && !expire_after()->stores()) {
+      bypass_ = "expire_after";
+    }
+    if (!bypass_.empty()) {
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_store);
     } else if (!looks) {
       decision_ = policy::Decision(policy::Action::fetch, policy::Reason::request_no_cache);
@@ -47,22 +56,35 @@ class CachedLookup : protected ExchangeRules {
   }
 
  protected:
+  /// What Cache-Status says of a decision: where the program is the reason, that, and not what the rules
+  /// would call it.
+  policy::CacheStatus told(policy::Decision const& decision) const {
+    policy::CacheStatus status(decision);
+    if (!decision.forwards()) return status;
+    if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
+    if (has_failed_ && decision.reason() == policy::Reason::uri_miss)
+      return status.fwd(policy::Forward::miss).detail("the look-up failed");
+    if (decision.reason() != policy::Reason::request_no_cache) return status;
+    if (limits().validates()) return status.detail("refresh");
+    return limits().looks() ? status : status.detail("force_refresh");
+  }
+  policy::CacheStatus told() const { return told(decision_); }
+
   /// Looks up, unless the request rules that out; where others are asking for the same, once they have it.
   /// @return How the decision is to be told.
   asio::awaitable<policy::CacheStatus> find() {
     policy::Decision const at_first = decision_;
     bool const allowed = is_query() || options().allows(request_.method());
-    if (!limits().looks() || !allowed || !searches(at_first.reason()))
-      co_return policy::CacheStatus(at_first);
+    if (!limits().looks() || !allowed || !searches(at_first.reason())) co_return told(at_first);
     std::uint64_t const landed = early_ ? early_->landed : flights().landed(place());
     co_await look_up();
-    policy::CacheStatus const alone(decision_);
+    policy::CacheStatus const alone = told();
     bool const waited = collapses();
     bool waits = waited;
     while (waits) waits = co_await wait_for_others(at_first, landed);
     bool const serves = decision_.action() == policy::Action::serve ||
                         decision_.action() == policy::Action::serve_and_revalidate;
-    if (!waited || !serves) co_return policy::CacheStatus(decision_);
+    if (!waited || !serves) co_return told();
     co_return policy::CacheStatus(alone).collapsed(true).ttl(decision_.ttl());
   }
 
@@ -70,6 +92,7 @@ class CachedLookup : protected ExchangeRules {
     Lookup found;
     if (early_) {
       found = std::move(early_->found);
+      has_failed_ = early_->failed;
       early_.reset();
     } else {
       LookupQuery query(asked(), principal(), own_key());
@@ -78,6 +101,7 @@ class CachedLookup : protected ExchangeRules {
         found = co_await core_->backend().lookup(std::move(query));
       } catch (...) {
         core_guard("lookup").handle();
+        has_failed_ = true;
         co_return;
       }
     }
@@ -229,6 +253,8 @@ class CachedLookup : protected ExchangeRules {
         entry.headers().count(http::field::last_modified) != 0;
   }
 
+  std::string_view bypass_;             // why the program keeps it out of the cache
+  bool has_failed_ = false;             // the look-up
   std::optional<std::string> variant_;  // of the answer that is waited for, where that is known
   bool reads_along_ = true;
   std::optional<SingleFlight::Clock::time_point> waits_until_;  // for however many others

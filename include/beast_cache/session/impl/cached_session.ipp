@@ -130,6 +130,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
       early->found = co_await backend_->lookup(std::move(query));
     } catch (...) {
       CacheGuard(backend_->options(), "lookup", request.url()).handle();
+      early->failed = true;
     }
     std::optional<CachedResponse> answer = answer_early(*early, request);
     if (answer) {

@@ -220,13 +220,15 @@ class ExchangeRules {
            (!options().allowed_codes().empty() && options().allows(status));
   }
 
+  static constexpr std::string_view no_key = "the request's body is no key";
+
   bool may_store(ResponseHead const& response) const { return obstacle(response).empty(); }
 
   /// Why a response must not be stored; empty when it may.
   std::string_view obstacle(ResponseHead const& response) const {
     if (!limits().stores()) return "the session does not store";
-    if (before_.outdate(response.headers())) return "invalidated meanwhile";
-    if (!has_key_) return "the request's body is no key";
+    if (before_.outdate(response.headers())) return Invalidations::obstacle;
+    if (!has_key_) return no_key;
     if (expire_after() && !expire_after()->stores()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
         leads_to_ignored(response, http::field::content_location))

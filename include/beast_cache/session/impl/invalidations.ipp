@@ -3,6 +3,7 @@
 #include <boost/beast/http/fields.hpp>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "beast_cache/detail/single_flight.hpp"
@@ -14,6 +15,9 @@ namespace detail {
 /// What unsafe requests had been answered when a request was sent: its answer may be of before a later one's.
 class Invalidations {
  public:
+  /// What Cache-Status says where one keeps a response from being stored.
+  static constexpr std::string_view obstacle = "invalidated meanwhile";
+
   Invalidations() = default;
   /// Until now. @param watch Of the place of what is asked for.
   explicit Invalidations(std::shared_ptr<SingleFlight::Watch> watch) noexcept
