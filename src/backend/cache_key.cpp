@@ -66,7 +66,8 @@ std::optional<std::string> create_key(Request const& request, CacheOptions const
   if (!text.empty()) {
     detail::append_part(parts, "key");
     detail::append_part(parts, text);
-  } else if (body.empty() && !CacheOptions::is_query(request.method())) {
+  } else if (body.empty() && request.method() != http::verb::unknown &&
+             !CacheOptions::is_query(request.method())) {
     return create_key(options.stored_url(request.url()));
   } else {
     if (!body.empty() && !body.text()) return std::nullopt;

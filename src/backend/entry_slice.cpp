@@ -15,10 +15,20 @@ std::optional<TimePoint> time_of(sqlite::Statement const& row, int column) {
 
 }  // namespace
 
-EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, std::int64_t after) {
+std::int64_t Walk::end(sqlite::Handle& handle) {
+  if (!end_) {
+    sqlite::Statement last = handle.statement(sql::last_row);
+    end_ = last.step() ? last.integer(0) : 0;
+  }
+  return *end_;
+}
+
+EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk) {
   EntrySlice slice;
-  sqlite::Statement rows = handle.statement(sql::entries_after);
-  rows.bind(1, after).bind(2, slice_rows);
+  slice.last = walk.last();
+  std::int64_t const end = walk.end(handle);
+  sqlite::Statement rows = handle.statement(sql::entries_between);
+  rows.bind(1, walk.last()).bind(2, end).bind(3, slice_rows);
   while (rows.step()) {
     slice.last = rows.integer(0);
     ++slice.seen;

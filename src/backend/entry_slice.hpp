@@ -2,6 +2,8 @@
 // The rows of `responses` a slice at a time, in the order of their ids, without header fields and bodies.
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <vector>
 
 #include "beast_cache/backend/stored_entries.hpp"
@@ -24,7 +26,23 @@ class EntrySlice {
   std::uint64_t seen = 0;            // rows; none at the end
 };
 
-EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, std::int64_t after);
+// Over the rows that are there when it begins. What is stored meanwhile, in place of another one too, comes
+// behind its end: else there would be no end as long as somebody stores.
+class Walk {
+ public:
+  // The last row that was passed.
+  std::int64_t last() const noexcept { return last_; }
+  void pass(std::int64_t row) noexcept { last_ = row; }
+  // The last row of all.
+  std::int64_t end(sqlite::Handle& handle);
+
+ private:
+  std::int64_t last_ = std::numeric_limits<std::int64_t>::min();
+  std::optional<std::int64_t> end_;
+};
+
+// What comes after what `walk` has passed; the caller passes it once that has succeeded.
+EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk);
 
 // Removes those that match. Returns how many rows went.
 std::uint64_t remove_slice(sqlite::Handle& handle, EntrySlice const& slice);

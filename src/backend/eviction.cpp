@@ -24,6 +24,7 @@ constexpr int most_removed = 256;
 constexpr std::int64_t short_share = 10;
 
 constexpr char has_queue[] = "SELECT 1 FROM sqlite_schema WHERE name = 'responses_queue'";
+// (Encrypted header fields hold NULs, where the length of a text ends.)
 constexpr char create_queue[] =
     "CREATE TABLE responses_queue(place INTEGER PRIMARY KEY, queue INTEGER NOT NULL, id INTEGER UNIQUE, "
     "name TEXT NOT NULL, size INTEGER NOT NULL, uses INTEGER NOT NULL);"
@@ -44,32 +45,37 @@ constexpr char create_queue[] =
     // One that comes back while its ghost is there goes into the long queue.
     "CREATE TRIGGER responses_stored AFTER INSERT ON responses BEGIN "
     "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES("
-    "CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key = NEW.key) THEN 3 ELSE "
+    "CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key IN (NEW.key, NEW.url_key)) THEN 3 ELSE "
     "EXISTS(SELECT 1 FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16)) END, "
-    "NEW.id, substr(NEW.key, 1, 16), NEW.size + length(NEW.headers), 0);"
+    "NEW.id, substr(NEW.key, 1, 16), NEW.size + length(CAST(NEW.headers AS BLOB)), 0);"
     "DELETE FROM responses_queue WHERE queue = 2 AND name = substr(NEW.key, 1, 16); END;"
     "CREATE TRIGGER responses_removed AFTER DELETE ON responses BEGIN "
     "DELETE FROM responses_queue WHERE id = OLD.id; END;"
     "CREATE TRIGGER responses_pinned AFTER INSERT ON responses_pins BEGIN "
-    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = NEW.key);"
+    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = NEW.key OR url_key = "
+    "NEW.key);"
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
-    "SELECT 3, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = NEW.key; END;"
+    "SELECT 3, id, substr(key, 1, 16), size + length(CAST(headers AS BLOB)), 0 FROM responses WHERE key = "
+    "NEW.key OR url_key = NEW.key; END;"
     // What is no longer pinned stays on its merits.
     "CREATE TRIGGER responses_unpinned AFTER DELETE ON responses_pins BEGIN "
-    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = OLD.key);"
+    "DELETE FROM responses_queue WHERE id IN (SELECT id FROM responses WHERE key = OLD.key OR url_key = "
+    "OLD.key);"
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
-    "SELECT 0, id, substr(key, 1, 16), size + length(headers), 0 FROM responses WHERE key = OLD.key; END;"
+    "SELECT 0, id, substr(key, 1, 16), size + length(CAST(headers AS BLOB)), 0 FROM responses WHERE key = "
+    "OLD.key OR url_key = OLD.key; END;"
     // What was there before the bounds.
     "INSERT INTO responses_queue(queue, id, name, size, uses) "
-    "SELECT CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key = responses.key) THEN 3 ELSE 1 END, "
-    "id, substr(key, 1, 16), size + length(headers), 0 FROM responses ORDER BY id;";
+    "SELECT CASE WHEN EXISTS(SELECT 1 FROM responses_pins WHERE key IN (responses.key, responses.url_key)) "
+    "THEN 3 ELSE 1 END, "
+    "id, substr(key, 1, 16), size + length(CAST(headers AS BLOB)), 0 FROM responses ORDER BY id;";
 
 constexpr char read_sums[] = "SELECT entries, bytes FROM responses_queue_sums ORDER BY queue";
 constexpr char read_first[] =
     "SELECT place, id, name, size, uses FROM responses_queue WHERE queue = ?1 ORDER BY place LIMIT 1";
 constexpr char read_names[] = "SELECT url, key FROM responses WHERE id = ?1";
 constexpr char read_room[] =
-    "SELECT length(body) + length(headers) FROM responses WHERE key = ?1 AND variant = ?2";
+    "SELECT length(body) + length(CAST(headers AS BLOB)) FROM responses WHERE key = ?1 AND variant = ?2";
 constexpr char remove_place[] = "DELETE FROM responses_queue WHERE place = ?1";
 constexpr char append[] =
     "INSERT INTO responses_queue(queue, id, name, size, uses) VALUES(?1, ?2, ?3, ?4, ?5)";

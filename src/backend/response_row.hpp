@@ -27,7 +27,10 @@ class Seal {
     removed  // of what can't be judged: it is about to go, and only this snapshot still has it
   };
 
-  Seal(std::string_view secret_key, std::string_view salt) : guard_(secret_key, salt, "responses") {}
+  // @param is_files_own Whether the file was opened only because the key is its own: then what it did not
+  //   sign is nobody else's.
+  Seal(std::string_view secret_key, std::string_view salt, bool is_files_own = false)
+      : guard_(secret_key, salt, "responses"), is_files_own_(is_files_own) {}
 
   std::string of_body(std::string_view body) const { return seal("body", body); }
   // Of a body in pieces, see LargeBodies.
@@ -42,6 +45,7 @@ class Seal {
   std::string seal(std::string_view part, std::string_view data) const;
 
   Guard guard_;
+  bool is_files_own_;
 };
 
 // The columns but id, key, variant, checksum, body and those that are made of the headers. Views: into a

@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <exception>
 #include <new>
 
 #include "backend/pieces_under_way.hpp"
@@ -237,7 +238,13 @@ asio::awaitable<void> SQLiteBackend::store_alias(Url from, Url to) {
 
 asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  std::string const key = create_key(url, options());
+  std::string key;
+  std::exception_ptr failure;  // of the user's key function: what is found by the URL goes all the same
+  try {
+    key = create_key(url, options());
+  } catch (...) {
+    failure = std::current_exception();
+  }
   url = options().stored_url(url);
   Writing const writing(bodies->database().epochs(), key);
   std::optional<Writing> of_others;
@@ -248,7 +255,9 @@ asio::awaitable<bool> SQLiteBackend::remove_with_aliases(Url url) {
     bodies->sweep(handle);
     return removed || others;
   };
-  co_return co_await bodies->write(job);
+  bool const removed = co_await bodies->write(job);
+  if (failure) std::rethrow_exception(failure);
+  co_return removed;
 }
 
 asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {

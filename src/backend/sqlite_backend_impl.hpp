@@ -38,8 +38,8 @@ class SQLiteBackend::Impl {
         observer_(options.observer()),
         at_rest_(options.compress() ? AtRest::best_compression() : detail::as_it_came,
                  options.encryption_key()),
-        seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(),
-              storage_.salt()),
+        seal_(storage_.secret_key().empty() ? at_rest_.signing_key() : storage_.secret_key(), storage_.salt(),
+              storage_.secret_key().empty() && at_rest_.encrypts()),
         memory_(options.memory_bytes(), options.memory_lag(), clock_, options.rules(), path_.memory()) {}
 
   ~Impl() {

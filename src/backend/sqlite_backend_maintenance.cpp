@@ -75,11 +75,11 @@ class SQLiteBackend::EntrySource final : public CursorSource<StoredEntry> {
 
   asio::awaitable<std::vector<StoredEntry>> fetch() override {
     std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-    auto job = [&](Handle& handle) { return detail::read_slice(handle, filter_, last_); };
+    auto job = [&](Handle& handle) { return detail::read_slice(handle, filter_, walk_); };
     detail::EntrySlice slice;
     do {
       slice = co_await bodies->read(job);
-      last_ = slice.last;
+      walk_.pass(slice.last);
     } while (slice.seen != 0 && slice.entries.empty());
     co_return std::move(slice.entries);
   }
@@ -87,7 +87,7 @@ class SQLiteBackend::EntrySource final : public CursorSource<StoredEntry> {
  private:
   std::shared_ptr<Impl> const impl_;
   EntryFilter const filter_;
-  std::int64_t last_ = std::numeric_limits<std::int64_t>::min();
+  detail::Walk walk_;
 };
 
 Cursor<StoredEntry> SQLiteBackend::entries(EntryFilter filter) const {
@@ -99,10 +99,10 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter
   Writing const writing(bodies->database().epochs());
   std::uint64_t seen = 0;
   std::uint64_t removed = 0;
-  std::int64_t last = std::numeric_limits<std::int64_t>::min();
+  detail::Walk walk;
   bool more = true;
   auto job = [&](Handle& handle) {
-    detail::EntrySlice const slice = detail::read_slice(handle, filter, last);
+    detail::EntrySlice const slice = detail::read_slice(handle, filter, walk);
     std::uint64_t const gone = detail::remove_slice(handle, slice);
     if (slice.seen == 0) detail::remove_lost_aliases(handle);
     bodies->sweep(handle);
@@ -113,7 +113,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter
     more = looked_at != 0;
     seen += looked_at;
     removed += gone;
-    last = until;
+    walk.pass(until);
     if (more && progress) progress(seen, removed);
   }
   co_return removed;
@@ -124,7 +124,8 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress pro
   std::uint64_t seen = 0;
   std::uint64_t removed = 0;
   detail::DamagedSlice slice;
-  auto look = [&](Handle& handle) { return detail::find_damaged(handle, *bodies, slice.last); };
+  detail::Walk walk;
+  auto look = [&](Handle& handle) { return detail::find_damaged(handle, *bodies, walk); };
   auto drop = [&](Handle& handle) {
     std::uint64_t const gone = detail::remove_damaged(handle, *bodies, slice.ids);
     detail::remove_lost_aliases(handle);
@@ -134,6 +135,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress pro
   bool more = true;
   while (more) {
     slice = co_await bodies->read(look);
+    walk.pass(slice.last);
     more = slice.seen != 0;
     seen += slice.seen;
     if (!slice.ids.empty()) {

@@ -55,8 +55,8 @@ void ResponseSchema::create(sqlite::Handle& handle) const {
 }
 
 void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
-  if (from < 1 || from > 5) return Schema::migrate(handle, from);
-  if (from < 5) handle.execute(sql::migrate_4);
+  if (from < 1 || from > 6) return Schema::migrate(handle, from);
+  handle.execute(sql::migrate_6);
   if (from == 1) {
     handle.execute(sql::migrate_1);
     handle.execute(sql::create);
@@ -68,14 +68,12 @@ void ResponseSchema::migrate(sqlite::Handle& handle, int from) const {
     handle.execute(sql::migrate_3);
     handle.execute(sql::migrate_3_chunks);
   }
-  if (from < 5) {
-    handle.execute(sql::create_pins);
-    handle.execute(sql::create_views);
-  }
+  if (from < 5) handle.execute(sql::create_pins);
   if (from < 4) handle.execute(sql::create_secret);
   if (from < 3) LargeBodies::create(handle);
-  if (from > 1) handle.execute(sql::migrate_5);
-  note_url_keys(handle);
+  if (from > 1 && from < 6) handle.execute(sql::migrate_5);
+  if (from < 6) note_url_keys(handle);
+  handle.execute(sql::create_views);
 }
 
 void ResponseSchema::check(sqlite::Handle& handle) const {

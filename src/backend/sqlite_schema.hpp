@@ -54,7 +54,7 @@ class ResponseSchema final : public sqlite::Schema {
  public:
   // @param key_check What `AtRest` makes of the key.
   explicit ResponseSchema(std::string key_check)
-      : Schema("responses", "http responses", 6), key_check_(std::move(key_check)) {}
+      : Schema("responses", "http responses", 7), key_check_(std::move(key_check)) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;
@@ -96,7 +96,7 @@ inline constexpr char create_views[] =
     "AS "
     "created, CASE expires_at WHEN 9223372036854775807 THEN 'never' ELSE datetime(expires_at / 1000, "
     "'unixepoch') END AS expires, expires_at <= unixepoch() * 1000 AS stale, EXISTS(SELECT 1 FROM "
-    "responses_pins WHERE key = responses.key) AS pinned FROM responses;"
+    "responses_pins WHERE key IN (responses.key, responses.url_key)) AS pinned FROM responses;"
     "CREATE VIEW v_hosts AS SELECT host, count(*) AS entries, sum(size) AS bytes, sum(stale) AS stale FROM "
     "v_entries GROUP BY host ORDER BY bytes DESC;";
 inline constexpr char create_secret[] = "CREATE TABLE responses_secret(key_check TEXT NOT NULL);";
@@ -109,10 +109,12 @@ inline constexpr char migrate_5[] =
 inline constexpr char urls_after[] =
     "SELECT id, key, url FROM responses WHERE id > ?1 ORDER BY id LIMIT 1000";
 inline constexpr char set_url_key[] = "UPDATE responses SET url_key = ?1 WHERE id = ?2";
-// Version 4 had no pins: its views do not tell of them, and its queue is made anew by the next store.
-inline constexpr char migrate_4[] =
+// The views and triggers of version 6 know of pins by `key` alone, those of version 4 of none. The queue is
+// made anew by the next store.
+inline constexpr char migrate_6[] =
     "DROP VIEW IF EXISTS v_hosts; DROP VIEW IF EXISTS v_entries;"
     "DROP TRIGGER IF EXISTS responses_stored; DROP TRIGGER IF EXISTS responses_removed;"
+    "DROP TRIGGER IF EXISTS responses_pinned; DROP TRIGGER IF EXISTS responses_unpinned;"
     "DROP TABLE IF EXISTS responses_queue; DROP TABLE IF EXISTS responses_queue_sums;";
 // Version 3 had nothing coded.
 inline constexpr char migrate_3[] = "ALTER TABLE responses ADD COLUMN coding INTEGER NOT NULL DEFAULT 0;";
@@ -137,7 +139,7 @@ inline constexpr char copy_1[] =
 inline constexpr char foreign_tables[] =
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name COLLATE NOCASE IN ('responses', "
     "'redirects', 'responses_bodies', 'responses_chunks', 'responses_secret', 'responses_pins', 'v_entries', "
-    "'v_hosts') LIMIT 1";
+    "'v_hosts', 'responses_queue', 'responses_queue_sums') LIMIT 1";
 
 #define BEAST_CACHE_HEAD_COLUMNS                                                                            \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
@@ -171,6 +173,9 @@ inline constexpr char count_variants[] = "SELECT count(*) FROM responses WHERE k
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
+inline constexpr char drop_oldest_of_principal[] =
+    "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 AND principal = ?3 "
+    "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
 
 inline constexpr char find_variant[] =
     "SELECT id, size, body_checksum FROM responses WHERE key = ?1 AND variant = ?2";
@@ -181,10 +186,13 @@ inline constexpr char freshen[] =
     "parts = ?17, group_origin = ?18, path_key = ?19, search_key = ?20, url_key = ?21, checksum = ?22 WHERE "
     "id = ?23";
 
-inline constexpr char entries_after[] =
+inline constexpr char last_row[] = "SELECT coalesce(max(id), 0) FROM responses";
+inline constexpr char entries_between[] =
     "SELECT id, url, method, status, size, created_at, expires_at, EXISTS(SELECT 1 FROM responses_pins WHERE "
-    "key = responses.key) FROM responses WHERE id > ?1 ORDER BY id LIMIT ?2";
-inline constexpr char keys_after[] = "SELECT id, key FROM responses WHERE id > ?1 ORDER BY id LIMIT ?2";
+    "key IN (responses.key, responses.url_key)) FROM responses WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT "
+    "?3";
+inline constexpr char keys_between[] =
+    "SELECT id, key FROM responses WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 inline constexpr char key_of_row[] = "SELECT key FROM responses WHERE id = ?1";
 inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group_origin = ?1";
 inline constexpr char store_alias[] =
@@ -200,7 +208,8 @@ inline constexpr char remove_own_keys[] = "DELETE FROM responses WHERE url_key =
 inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
 inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";
 inline constexpr char has_url[] =
-    "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
+    "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM responses WHERE url_key = "
+    "?1) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
     "ON responses.key = redirects.target_key WHERE redirects.key = ?1)";
 inline constexpr char remove_expired[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_at <= ?1 LIMIT ?2)";

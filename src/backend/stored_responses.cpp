@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "backend/digest.hpp"
-#include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
@@ -109,6 +108,8 @@ void reject(Found& found, std::int64_t id, Verdict verdict) {
 // heads.
 std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
                                       Found& found) {
+  // Of one user. From there on other users' rows are not judged for everybody, only for them.
+  constexpr std::size_t many = CacheBackend::max_variants;
   Seal const& seal = bodies.seal();
   std::optional<Candidate> best;
   sqlite::Statement heads = handle.statement(sql::heads);
@@ -119,6 +120,10 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
     std::int64_t const id = heads.integer(ResponseRow::id_column);
     if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
     ResponseRow const row(heads);
+    if (found.rows > many && row.principal() != query.principal()) {
+      found.lookup.set_other_variants();  // damaged or not
+      continue;
+    }
     Verdict const verdict = judge_head(heads, row, query, seal);
     if (verdict != Verdict::good) {
       reject(found, id, verdict);
@@ -286,11 +291,13 @@ bool is_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t id, st
 
 }  // namespace
 
-DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t after) {
+DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, Walk& walk) {
   constexpr std::int64_t rows = 256;
   DamagedSlice slice;
-  sqlite::Statement keys = handle.statement(sql::keys_after);
-  keys.bind(1, after).bind(2, rows);
+  slice.last = walk.last();
+  std::int64_t const end = walk.end(handle);
+  sqlite::Statement keys = handle.statement(sql::keys_between);
+  keys.bind(1, walk.last()).bind(2, end).bind(3, rows);
   while (keys.step()) {
     slice.last = keys.integer(0);
     ++slice.seen;
@@ -393,8 +400,17 @@ void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
     count.bind_text(1, key_);
     if (!count.step() || static_cast<std::size_t>(count.integer(0)) <= most) return;
   }
+  {
+    sqlite::Statement drop = handle.statement(sql::drop_oldest_of_principal);
+    drop.bind_text(1, key_)
+        .bind(2, static_cast<std::int64_t>(most))
+        .bind_text(3, response_.principal())
+        .run();
+  }
+  // A look-up goes over all of them.
+  constexpr std::size_t most_principals = 32;
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
-  drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).run();
+  drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most * most_principals)).run();
 }
 
 bool RowToStore::freshen(sqlite::Handle& handle) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/entry_slice.hpp"
 #include "backend/large_bodies.hpp"
 #include "backend/response_row.hpp"
 #include "beast_cache/backend/cache_backend.hpp"
@@ -76,11 +77,11 @@ class DamagedSlice {
  public:
   DamagedSlice() = default;
 
-  std::vector<std::int64_t> ids;                                 // of the damaged ones
-  std::int64_t last = std::numeric_limits<std::int64_t>::min();  // the last one that was looked at
-  std::uint64_t seen = 0;                                        // none at the end
+  std::vector<std::int64_t> ids;  // of the damaged ones
+  std::int64_t last = 0;          // the last one that was looked at
+  std::uint64_t seen = 0;         // none at the end
 };
-DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t after);
+DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, Walk& walk);
 // Removes those that are still damaged. Returns how many.
 std::uint64_t remove_damaged(sqlite::Handle& handle, LargeBodies& bodies,
                              std::vector<std::int64_t> const& rows);

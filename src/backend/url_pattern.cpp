@@ -1,6 +1,7 @@
 #include "beast_cache/backend/url_pattern.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "beast_cache/policy/field_values.hpp"
@@ -41,6 +42,17 @@ bool matches_path(std::string_view pattern, std::string_view target) noexcept {
   return false;
 }
 
+// What a URL with that host, or that path, has there; empty where none can.
+std::string normal_host(std::string_view host) {
+  std::string const scheme = host.starts_with('%') ? "http+unix://" : "http://";
+  std::optional<Url> const url = Url::parse(scheme + std::string(host) + "/");
+  return url ? std::string(url->host()) : std::string();
+}
+std::string normal_path(std::string_view path) {
+  std::optional<Url> const url = Url::parse("http://h" + std::string(path));
+  return url ? std::string(url->target()) : std::string();
+}
+
 }  // namespace
 
 UrlPattern::UrlPattern(std::string_view text) {
@@ -54,8 +66,14 @@ UrlPattern::UrlPattern(std::string_view text) {
     text.remove_prefix(scheme + 3);
   }
   std::string_view authority = text.substr(0, text.find('/'));
-  path_ = text.substr(authority.size());
-  if (path_ == "/") path_.clear();
+  std::string_view const path = text.substr(authority.size());
+  if (authority.find_first_of("@?#") != authority.npos)
+    refuse("a host may be followed by : / and nothing else");
+  if (path.find('#') != path.npos) refuse("a fragment is no part of what is asked for");
+  if (path.size() > 1) {
+    path_ = normal_path(path);
+    if (path_.empty()) refuse("no URL has that path; spaces and non-ASCII characters are percent-encoded");
+  }
   if (auto const colon = authority.rfind(':'); colon != authority.npos && !authority.ends_with(']')) {
     port_ = authority.substr(colon + 1);
     authority = authority.substr(0, colon);
@@ -63,11 +81,14 @@ UrlPattern::UrlPattern(std::string_view text) {
                         std::all_of(port_.begin(), port_.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!number) refuse("the port is not a number");
   }
-  if (authority != "*") host_ = authority;
-  if (host_.starts_with("*.")) host_.erase(0, 1);
-  if (host_.find('*') != host_.npos) refuse("in a host * may only be the first label");
-  for (std::string* part : {&scheme_, &host_})
-    std::transform(part->begin(), part->end(), part->begin(), policy::detail::lower);
+  std::transform(scheme_.begin(), scheme_.end(), scheme_.begin(), policy::detail::lower);
+  if (authority.empty() || authority == "*") return;
+  bool const is_above = authority.starts_with("*.");
+  if (is_above) authority.remove_prefix(2);
+  if (authority.find('*') != authority.npos) refuse("in a host * may only be the first label");
+  host_ = normal_host(authority);
+  if (host_.empty()) refuse("the host is neither a name nor an address");
+  if (is_above) host_.insert(0, 1, '.');
 }
 
 bool UrlPattern::matches(Url const& url) const noexcept {

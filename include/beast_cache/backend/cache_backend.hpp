@@ -55,6 +55,7 @@ class LookupQuery {
 
   Url const& url() const noexcept { return url_; }
   std::string const& key() const noexcept { return key_; }
+  std::string const& principal() const noexcept { return principal_; }
   /// Whether the key is another one than the URL's: then nothing else is found under other URLs.
   bool has_own_key() const noexcept { return has_own_key_; }
 
@@ -125,7 +126,7 @@ class CacheBackend {
   CacheBackend& operator=(CacheBackend const&) = default;
   virtual ~CacheBackend() = default;
 
-  /// How many variants of one URL are kept.
+  /// How many variants of one URL are kept; `SQLiteBackend` keeps as many for each of 32 users of it.
   static constexpr std::size_t max_variants = 32;
 
   CacheOptions const& options() const noexcept { return options_; }

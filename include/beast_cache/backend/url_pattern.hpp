@@ -23,13 +23,14 @@ inline namespace v1 {
 /// | `example.org/v1/*.json` | `*` stands for any number of any characters, `/` and `?` among them |
 /// | `*` | everything |
 ///
-/// A host is matched whole, whatever its case: `site.com` is not `site.com.evil.org`.
+/// A host is matched whole, whatever its case: `site.com` is not `site.com.evil.org`. Host and path are
+/// brought into the form that a `Url` has: `/%7euser` is `/~user`.
 ///
 /// Thread safety: distinct objects: safe; shared objects: const members safe.
 class UrlPattern {
  public:
-  /// Errors: `std::invalid_argument` for an empty pattern, and for a `*` in a host other than as its first
-  /// label.
+  /// Errors: `std::invalid_argument` for an empty pattern, for a `*` in a host other than as its first label,
+  /// and for what no URL has: user information, a fragment, a space.
   UrlPattern(std::string_view text);
   UrlPattern(char const* text) : UrlPattern(std::string_view(text)) {}
 

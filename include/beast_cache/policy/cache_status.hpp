@@ -19,7 +19,17 @@ inline namespace v1 {
 namespace policy {
 
 /// Why a request went to the origin. Source: RFC 9211 section 2.2.
-enum class Forward : std::uint8_t { none, bypass, method, uri_miss, vary_miss, miss, request, stale, partial };
+enum class Forward : std::uint8_t {
+  none,
+  bypass,
+  method,
+  uri_miss,
+  vary_miss,
+  miss,
+  request,
+  stale,
+  partial
+};
 
 /// The token that stands for it; empty for `none`.
 constexpr std::string_view to_string(Forward f) noexcept {

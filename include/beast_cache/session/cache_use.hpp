@@ -60,8 +60,8 @@ class Limits {
   /// Whether what is stored may answer, or be validated.
   bool looks() const noexcept { return (bits_ & no_look) == 0 && !(is_recording() && validates()); }
   bool stores() const noexcept { return (bits_ & no_store) == 0; }
-  /// Whether an unsafe request removes what it makes invalid.
-  bool removes() const noexcept { return (bits_ & no_remove) == 0; }
+  /// Whether an unsafe request removes what it makes invalid, and the user's filter what it refuses.
+  bool removes() const noexcept { return (bits_ & (no_remove | no_ask)) == 0; }
   bool asks() const noexcept { return (bits_ & no_ask) == 0; }
   bool validates() const noexcept { return (bits_ & validate) != 0; }
   /// Whether the program keeps the exchange out of the cache. What it records it has to find again.

@@ -232,7 +232,7 @@ TEST_CASE("An encrypted row that someone else wrote is not believed") {
   SQLiteBackend backend(dir / "cache", encrypted_with('a'));
   run(backend.store(page(url, "body")));
   execute(backend.path(), "UPDATE responses SET status = 404");
-  CHECK(failure_of(backend.lookup(query(url))) == cache_errc::bad_signature);
+  CHECK_FALSE(body_of(run(backend.lookup(query(url)))));
   run(backend.store(page(url, "new")));
   CHECK(body_of(run(backend.lookup(query(url)))) == "new");
 }
@@ -258,6 +258,21 @@ TEST_CASE("What is compressed is read with the option off, and what is not with 
   }
   SQLiteBackend backend(dir / "cache");
   CHECK(body_of(run(backend.lookup(query(url)))) == text(5000));
+}
+
+TEST_CASE("In an encrypted file a damaged head is damage, and nobody else's") {
+  TempDir dir;
+  std::string const path = dir / "cache.sqlite";
+  SQLiteBackend backend(path, CacheOptions().encryption_key(std::string(32, 'k')));
+  run(backend.store(page(url, "body")));
+  execute(path, "UPDATE responses SET expires_at = expires_at + 1");
+  SECTION("it is removed where it is found") {
+    CHECK_FALSE(body_of(run(backend.lookup(query(url)))));
+    CHECK(execute(path, "SELECT count(*) FROM responses") == "0");
+  }
+  SECTION("and where it is looked for") {
+    CHECK(run(backend.remove_invalid()) == 1);
+  }
 }
 
 TEST_CASE("A file of the third version keeps its responses and takes coded ones") {

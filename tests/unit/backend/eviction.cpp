@@ -58,7 +58,8 @@ class Bounded {
     CHECK(ask("SELECT count(*) FROM responses_queue WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM "
               "responses)") == 0);
     CHECK(ask("SELECT count(*) FROM responses_queue JOIN responses USING(id) WHERE (queue = 3) <> (key IN "
-              "(SELECT key FROM responses_pins))") == 0);
+              "(SELECT key FROM responses_pins) OR coalesce(url_key, '') IN (SELECT key FROM "
+              "responses_pins))") == 0);
     for (int queue : {0, 1, 2, 3}) {
       std::string const which = " WHERE queue = " + std::to_string(queue);
       CHECK(execute(path(), "SELECT count(*), coalesce(sum(size), 0) FROM responses_queue" + which) ==
@@ -300,6 +301,57 @@ TEST_CASE("A file with max_bytes that is full of pinned responses stays as it is
   cache.check_queues();
 }
 
+TEST_CASE("A pin keeps what is stored for its URL under other keys, too") {
+  Bounded cache(CacheOptions().max_entries(3));
+  auto const query = [](std::string const& key) { return LookupQuery(make_request(at(1)), "", key); };
+  auto const store = [&](char digit) {
+    StoredResponse response = backend_test::page(at(1), "answer");
+    response.set_key(std::string(64, digit));
+    run(cache.backend->store(std::move(response)));
+  };
+  store('a');
+  CHECK(cache.pin(1));
+  store('b');
+  for (int i = 10; i < 30; ++i) cache.store(i);
+  for (char const digit : {'a', 'b'}) {
+    CAPTURE(digit);
+    CHECK(body_of(run(cache.backend->lookup(query(std::string(64, digit))))) == "answer");
+  }
+  CHECK(cache.ask("SELECT sum(pinned) FROM v_entries") == 2);
+  cache.check_queues();
+  CHECK(run(cache.backend->unpin(Url(at(1)))));
+  cache.check_queues();
+  for (int i = 10; i < 30; ++i) cache.store(i + 100);
+  CHECK(cache.ask("SELECT count(*) FROM responses WHERE url_key IS NOT NULL") == 0);
+}
+
+TEST_CASE("In an encrypted file, too, the queue knows how large the responses are") {
+  Bounded plain(CacheOptions().max_entries(3));
+  Bounded encrypted(CacheOptions().max_entries(3).encryption_key(std::string(32, 'k')));
+  for (Bounded* const cache : {&plain, &encrypted}) {
+    run(cache->backend->store(
+        backend_test::answer(make_request(at(1)), "X-Long: " + std::string(3000, 'x') + "\r\n", "body")));
+    cache->store(2);
+  }
+  auto const size = [](Bounded& cache) { return cache.ask("SELECT sum(size) FROM responses_queue"); };
+  CHECK(size(encrypted) >= size(plain));
+}
+
+TEST_CASE("A file of the sixth version learns of pins by URL") {
+  Bounded cache(CacheOptions().max_entries(3));
+  StoredResponse response = backend_test::page(at(1), "answer");
+  response.set_key(std::string(64, 'a'));
+  run(cache.backend->store(std::move(response)));
+  CHECK(cache.pin(1));
+  run(cache.backend->close());
+  execute(cache.path(), backend_test::to_version_6);
+  cache.open();
+  for (int i = 10; i < 30; ++i) cache.store(i);
+  CHECK(cache.ask("SELECT sum(pinned) FROM v_entries") == 1);
+  CHECK(cache.ask("SELECT count(*) FROM responses WHERE url_key IS NOT NULL") == 1);
+  cache.check_queues();
+}
+
 TEST_CASE("A response that is larger than the bound is refused") {
   Bounded cache(CacheOptions().max_bytes(1 << 20));
   cache.store(1);
@@ -331,7 +383,6 @@ TEST_CASE("A file of the fourth version takes pins, and its queue goes on") {
   // What version 4 had in place of these.
   execute(cache.path(),
           to_version_5 +
-              "DROP TRIGGER responses_stored; DROP TRIGGER responses_pinned; DROP TRIGGER responses_unpinned;"
               "DROP VIEW v_hosts; DROP VIEW v_entries; DROP TABLE responses_pins;"
               "DELETE FROM responses_queue_sums WHERE queue = 3;"
               "CREATE TRIGGER responses_stored AFTER INSERT ON responses BEGIN "

@@ -219,6 +219,55 @@ TEST_CASE("A file of the fifth version learns for which URLs its own keys are") 
   CHECK(body_of(run(backend.lookup(query(url)))) == "body");
 }
 
+TEST_CASE("A key function that fails keeps nothing from being removed by its URL") {
+  std::string const where = "http://example.org/q", key(64, 'a');
+  CacheOptions options;
+  options.key([](Request const&) -> std::string { throw std::runtime_error("no tenant"); });
+  bool const is_sqlite = GENERATE(true, false);
+  TempDir dir;
+  std::shared_ptr<CacheBackend> backend;
+  if (is_sqlite) {
+    backend = std::make_shared<SQLiteBackend>(dir / "cache.sqlite", options);
+  } else {
+    backend = std::make_shared<CacheBackend>(std::make_shared<MemoryCache<CachedResponse>>(),
+                                             std::make_shared<MemoryCache<std::string>>(), options);
+  }
+  StoredResponse response = page(where, "body");
+  response.set_key(key);
+  run(backend->store(std::move(response)));
+  CHECK_THROWS_AS(run(backend->remove_with_aliases(Url(where))), std::runtime_error);
+  CHECK_FALSE(body_of(run(backend->lookup(LookupQuery(make_request(where), "", key)))));
+}
+
+TEST_CASE("Each user of a URL has variants of their own") {
+  SQLiteBackend backend(":memory:");
+  auto const ask = [](int user) { return LookupQuery(make_request(url), "user " + std::to_string(user)); };
+  auto const store = [&](int user, std::string body, std::int64_t time) {
+    StoredResponse response = page(url, std::move(body), time);
+    response.set_principal("user " + std::to_string(user));
+    run(backend.store(std::move(response)));
+  };
+  for (int user = 0; user < 100; ++user) store(user, std::to_string(user), user);
+  for (int user = 0; user < 100; ++user)
+    CHECK(body_of(run(backend.lookup(ask(user)))) == std::to_string(user));
+  // But not without end.
+  for (int user = 100; user < 1100; ++user) store(user, "more", user);
+  CHECK_FALSE(body_of(run(backend.lookup(ask(75)))));
+  CHECK(body_of(run(backend.lookup(ask(76)))) == "76");
+}
+
+TEST_CASE("A URL is known by what is stored for it under keys of its own") {
+  AnyBackend backend;
+  INFO(backend.name());
+  StoredResponse response = page("http://example.org/q", "body");
+  response.set_key(std::string(64, 'a'));
+  run(backend->store(std::move(response)));
+  CHECK(run(backend->has_url(Url("http://example.org/q"))));
+  CHECK_FALSE(run(backend->has_url(Url("http://example.org/"))));
+  CHECK(run(backend->remove_key(std::string(64, 'a'))));
+  CHECK_FALSE(run(backend->has_url(Url("http://example.org/q"))));
+}
+
 TEST_CASE("Removing a URL takes what answers for it by No-Vary-Search") {
   AnyBackend backend;
   INFO(backend.name());

@@ -137,13 +137,34 @@ TEST_CASE("What matches is removed, with the aliases that lead to it") {
   CHECK(stored.urls().empty());
 }
 
+TEST_CASE("A walk over all rows ends, however much is stored meanwhile") {
+  Stored stored;
+  // Whoever looks at a row stores two more.
+  int number = 0;
+  auto const store_more = [&] {
+    for (int i = 0; i < 2; ++i)
+      run(stored.backend.store(page("http://b.example/" + std::to_string(++number), "x")));
+  };
+  std::size_t const before = stored.urls().size();
+  auto const progress = [&](std::uint64_t, std::uint64_t) { store_more(); };
+  CHECK(run(stored.backend.remove_matching(EntryFilter().status(404), progress)) == 0);
+  CHECK(number == 2);
+  CHECK(run(stored.backend.remove_invalid(progress)) == 0);
+  CHECK(number == 4);
+  Cursor<StoredEntry> entries = stored.backend.entries();
+  std::size_t seen = 0;
+  for (; run(entries.next()); ++seen) store_more();
+  CHECK(seen == before + 4);
+}
+
 TEST_CASE("Many rows are removed in slices, which are told of") {
   Stored stored;
-  execute(stored.path(),
-          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-          "INSERT INTO responses SELECT NULL, printf('%064x', i), 'v', 'http://many.example/' || i, 'GET', "
-          "200, '', 11, "
-          "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n");
+  execute(
+      stored.path(),
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+      "INSERT INTO responses SELECT NULL, printf('%064x', i), 'v', 'http://many.example/' || i, 'GET', "
+      "200, '', 11, "
+      "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n");
   CHECK(stored.urls(EntryFilter().url("many.example")).size() == 5000);
   std::vector<std::uint64_t> seen, removed;
   auto const progress = [&](std::uint64_t rows, std::uint64_t gone) {

@@ -163,7 +163,7 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
   CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
-        "responses|http responses|6\n");
+        "responses|http responses|7\n");
   CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
@@ -351,7 +351,8 @@ TEST_CASE("150 000 expired responses go by an index, in two slices, whatever is 
       "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) "
       "INSERT INTO responses SELECT NULL, printf('%064x', i), 'not a variant', 'not a URL', '', 0, '', 0, "
       "'no header', "
-      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n; COMMIT");
+      "'', '', 0, 0, NULL, i, NULL, NULL, -1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n; "
+      "COMMIT");
   std::vector<std::uint64_t> removed;
   auto const progress = [&](std::uint64_t seen, std::uint64_t gone) {
     CHECK(seen == gone);
@@ -438,7 +439,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
     run(backend.close());
   }
   SECTION("of the tables") {
-    execute(path, "UPDATE beast_cache_tables SET version = 7");
+    execute(path, "UPDATE beast_cache_tables SET version = 8");
   }
   SECTION("of the file") {
     execute(path, "PRAGMA user_version = 1000");

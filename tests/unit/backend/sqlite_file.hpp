@@ -42,8 +42,17 @@ class Sqlite {
   sqlite3* db_ = nullptr;
 };
 
-// Makes a file's tables those of version 5, which knew less of its responses.
+// Makes a file's tables those of version 6, whose pins knew of URLs by the key alone. Its queue, if it has one,
+// stays without the triggers that knew more.
+inline std::string const to_version_6 =
+    "DROP TRIGGER IF EXISTS responses_stored; DROP TRIGGER IF EXISTS responses_pinned;"
+    "DROP TRIGGER IF EXISTS responses_unpinned; DROP VIEW v_hosts; DROP VIEW v_entries;"
+    "CREATE VIEW v_entries AS SELECT url, EXISTS(SELECT 1 FROM responses_pins WHERE key = responses.key) AS "
+    "pinned FROM responses; CREATE VIEW v_hosts AS SELECT count(*) AS entries FROM v_entries;"
+    "UPDATE beast_cache_tables SET version = 6 WHERE name = 'responses';";
+// And of version 5, which knew less of its responses.
 inline std::string const to_version_5 =
+    to_version_6 +
     "DROP INDEX responses_url_key; ALTER TABLE responses DROP COLUMN url_key;"
     "UPDATE beast_cache_tables SET version = 5 WHERE name = 'responses';";
 

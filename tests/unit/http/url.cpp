@@ -96,9 +96,12 @@ TEST_CASE("An error says what keeps a text from being a URL") {
       Row("http://h:0/", "port that is no number"), Row("http://h:65536/", "port that is no number"),
       Row("http://[::1/", "neither a name nor an address"), Row("http://1.2.3/", "neither a name nor"),
       Row("http://h/a b", "has spaces"), Row("http://h/a\n", "has spaces or control"),
-      Row("http://b\xc3\xbc" "cher/", "non-ASCII"), Row("http://h/%zz", "without two hexadecimal digits"),
-      Row("http://h/<", "has to be percent-encoded"), Row("http+unix://run/sock", "does not name a socket"),
-      Row("HTTP://h:x/", "port that is no number"), Row("http://h/" + std::string(70'000, 'a'), "64 KiB"));
+      Row("http://b\xc3\xbc"
+          "cher/",
+          "non-ASCII"),
+      Row("http://h/%zz", "without two hexadecimal digits"), Row("http://h/<", "has to be percent-encoded"),
+      Row("http+unix://run/sock", "does not name a socket"), Row("HTTP://h:x/", "port that is no number"),
+      Row("http://h/" + std::string(70'000, 'a'), "64 KiB"));
   INFO(text);
   REQUIRE_FALSE(Url::parse(text));
   try {

@@ -244,6 +244,15 @@ TEST_CASE("a key of the user's stands for URL and body") {
   CHECK(world.events->errors.empty());
 }
 
+TEST_CASE("where a key function says nothing, No-Vary-Search counts as ever") {
+  World world(echoes("Cache-Control: max-age=60\r\nNo-Vary-Search: params=(\"u\")\r\n"),
+              CacheOptions().key([](Request const&) { return std::string(); }));
+  ask(world, Fields(), url + "?u=1");
+  CHECK(ask(world, Fields(), url + "?u=2").from_cache());
+  ask(world, Fields(), url + "?u=3", "PUT");
+  CHECK_FALSE(ask(world, Fields(), url + "?u=2").from_cache());
+}
+
 TEST_CASE("a key function that fails is a fault of the cache, not of the request") {
   World world(echoes("Cache-Control: max-age=60\r\n"),
               CacheOptions().key([](Request const&) -> std::string { throw std::runtime_error("key"); }));

@@ -60,9 +60,26 @@ TEST_CASE("a pattern matches the hosts and paths that it names, and no others") 
   CHECK_FALSE(matches(stars.c_str(), ("http://site.com/" + std::string(20'000, 'a')).c_str()));
 }
 
+TEST_CASE("a pattern is brought into the form that URLs have") {
+  auto const matches = [](std::string const& pattern, std::string const& where) {
+    return UrlPattern(pattern).matches(Url(where));
+  };
+  CHECK(matches("example.org/%7Euser", "http://example.org/~user/a"));
+  CHECK(matches("example.org/a%2fb", "http://example.org/a%2fb"));
+  CHECK(matches("/a%2fb*", "http://example.org/a%2Fbc"));
+  CHECK_FALSE(matches("/a%2fb", "http://example.org/a/b"));
+  CHECK(matches("[::0001]:80", "http://[::1]/"));
+  CHECK(matches("*.EXAMPLE.org", "http://a.example.org/"));
+  std::string const socket = "http+unix://%2Frun%2FServer.sock/v1/x";
+  CHECK(matches("http+unix://%2frun%2FServer.sock/v1", socket));
+  CHECK(matches(std::string(Url(socket).host()), socket));
+  CHECK_FALSE(matches("%2Frun%2Fserver.sock", socket));
+}
+
 TEST_CASE("a pattern that can't be meant is refused") {
   for (char const* bad :
-       {"", "a*.site.com", "site.*", "*.*.com", "site.com:", "site.com:x", "site.com:123456"})
+       {"", "a*.site.com", "site.*", "*.*.com", "site.com:", "site.com:x", "site.com:123456", "me@site.com",
+        "site.com?q", "site.com/a#b", "site.com/a b", "/%zz", "a b.com", "[::g]"})
     CHECK_THROWS_AS(UrlPattern(bad), std::invalid_argument);
 }
 
@@ -189,6 +206,26 @@ TEST_CASE("a filter says what is stored, and takes out what is no longer to be u
   CHECK_FALSE(world.get().from_cache());
   CHECK_FALSE(world.run(world.backend->has_url(Url(url))));
   CHECK(world.events->errors.empty());
+}
+
+TEST_CASE("a filter is asked for what the origin says is current for other request fields, too") {
+  bool refuses = false;
+  int sent = 0;
+  World world(
+      [&](Request const& request) {
+        ++sent;
+        bool const is_known = request.headers().count(http::field::if_none_match) != 0;
+        return FakeClient::answer(request, is_known ? 304u : 200u,
+                                  "Cache-Control: max-age=60\r\nETag: \"a\"\r\nVary: Accept-Language\r\n",
+                                  is_known ? "" : "body " + std::to_string(sent));
+      },
+      CacheOptions().filter([&](CachedHead const&) { return !refuses; }));
+  ask(world, {{"Accept-Language", "en"}});
+  refuses = true;
+  auto const answer = ask(world, {{"Accept-Language", "fr"}});
+  CHECK(answer.status() == 200);
+  CHECK(answer.body() == "body 3");
+  CHECK_FALSE(world.run(world.backend->has_url(Url(url))));
 }
 
 TEST_CASE("a filter that fails is a fault of the cache, not of the request") {

@@ -139,7 +139,8 @@ TEST_CASE("what the program asks for holds without cache_control, too") {
   SECTION("refresh") {
     world.get();
     CHECK(has(ask_by(world, way, [&] { return session.get(url).refresh(); }), "fwd=request; fwd-status=304"));
-    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::refresh); }), "detail=\"refresh\""));
+    CHECK(has(ask_by(world, way, [&] { return session.get(url).use(CacheUse::refresh); }),
+              "detail=\"refresh\""));
     CachedSession refreshing = session.with(CacheUse::refresh);
     CHECK(has(ask_by(world, way, [&] { return refreshing.get(url); }), "fwd-status=304"));
     CHECK(world.asked() == 4);
@@ -238,6 +239,60 @@ TEST_CASE("what was recorded is replayed, whatever HTTP says of it") {
   exchange(CacheUse::record);
   CHECK(world.asked() == recorded + 1);
   CHECK(world.events->errors.empty());
+}
+
+TEST_CASE("what was recorded is replayed whole, whatever conditions it was asked with") {
+  World world([](Request const& request) {
+    return FakeClient::answer(request, request.method() == http::verb::put ? 201u : 200u, "ETag: \"a\"\r\n",
+                              "0123456789");
+  });
+  auto const exchange = [&](CacheUse use) {
+    CachedSession session = world.session.with(use);
+    auto const created = world.run(session.put(url).header("If-None-Match", "*").body(Body("a")));
+    CHECK(created.status() == 201);
+    CHECK(created.body() == "0123456789");
+    auto const posted = world.run(session.post(url).header("Range", "bytes=2-4").body(Body("a")));
+    CHECK(posted.status() == 200);
+    CHECK(posted.body() == "0123456789");
+    for (auto const method : {http::verb::get, http::verb::put, http::verb::delete_}) {
+      auto const matched = world.run(session.request(method, url + "?x").header("If-Match", "\"a\""));
+      CHECK(matched.ok());
+      CHECK(matched.body() == "0123456789");
+    }
+  };
+  exchange(CacheUse::record);
+  std::size_t const recorded = world.asked();
+  exchange(CacheUse::replay);
+  CHECK(world.asked() == recorded);
+  // Out of what is held a GET is answered as ever.
+  auto const part =
+      world.run(world.session.with(CacheUse::replay).get(url + "?x").header("Range", "bytes=2-4"));
+  CHECK(part.status() == 206);
+  CHECK(part.body() == "234");
+}
+
+TEST_CASE("methods that HTTP does not know are recorded each by itself") {
+  World world(
+      [](Request const& request) { return FakeClient::answer(request, 200, "", request.method_string()); });
+  CachedSession recorder = world.session.with(CacheUse::record);
+  CHECK(world.run(recorder.request("ARCHIVE", url)).body() == "ARCHIVE");
+  CHECK(world.run(recorder.request("RESTORE", url)).body() == "RESTORE");
+  CachedSession player = world.session.with(CacheUse::replay);
+  CHECK(world.run(player.request("ARCHIVE", url)).body() == "ARCHIVE");
+  CHECK(world.run(player.request("RESTORE", url)).body() == "RESTORE");
+  CHECK_THROWS_AS(world.run(player.request("DESTROY", url)), NotRecordedError);
+  CHECK(world.asked() == 2);
+}
+
+TEST_CASE("an offline session removes nothing that the filter refuses") {
+  bool refuses = false;
+  World world(always("Cache-Control: max-age=60\r\n"),
+              CacheOptions().filter([&](CachedHead const&) { return !refuses; }));
+  world.get();
+  refuses = true;
+  CHECK(world.run(world.session.offline().get(url)).status() == 504);
+  refuses = false;
+  CHECK(world.get().from_cache());
 }
 
 TEST_CASE("a request that was not recorded is an error that names the nearest one") {

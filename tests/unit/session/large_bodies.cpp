@@ -1,6 +1,7 @@
 // Bodies that are not held in memory: stored while they are passed on, and passed on while they are read.
 
 #include "beast_cache/backend/sqlite_backend.hpp"
+#include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
 #include "support/range_origin.hpp"
 #include "support/temp_directory.hpp"
@@ -36,6 +37,16 @@ class FileWorld : public World {
     session = CachedSession(io.get_executor(), client, backend);
   }
   bool holds() { return run(backend->has_url(Url(url))); }
+  // As a failing disk would.
+  void damage(int piece) {
+    SQLiteCache tables(dir_.file("cache"));
+    auto const change = [piece](SQLiteConnection& connection) {
+      connection.execute("UPDATE responses_chunks SET data = zeroblob(length(data)) WHERE id & 16777215 = " +
+                         std::to_string(piece));
+      return connection.changes();
+    };
+    REQUIRE(run(tables.get_connection(change, ConnectionUse::write)) == 1);
+  }
   void close_file() { static_cast<void>(run(close(backend))); }
 
  private:
@@ -139,6 +150,62 @@ TEST_CASE("a large stored body that the origin says is current is served, and fr
   CHECK(same);
   CHECK(ask(world).from_cache());
   CHECK(world.asked() == 2);
+}
+
+TEST_CASE("a piece of a stored body that is damaged fails no request that the origin can answer") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  auto const validator = GENERATE(as<std::string>(), "\"a\"", "W/\"a\"", "");
+  origin.etag = validator;
+  bool const strict = GENERATE(false, true);
+  CAPTURE(validator, strict);
+  FileWorld world(std::cref(origin), CacheOptions().strict(strict));
+  ask(world);
+  world.damage(1);
+  bool const is_streamed = GENERATE(false, true);
+  std::string const fault = "read " + url;
+  if (strict) {
+    CHECK_THROWS_AS(ask(world), Error);
+  } else if (!is_streamed) {
+    auto const answer = ask(world);
+    bool const same = answer.body() == origin.body;
+    CHECK(same);
+    CHECK(answer.from_cache() == (validator == "\"a\""));
+    CHECK(world.events->errors == std::vector<std::string>{fault});
+    if (answer.from_cache()) ask(world);  // what was damaged has been removed
+    CHECK(ask(world).from_cache());
+  } else {
+    // The head has been passed on.
+    CachedStream stream = world.run(world.session.get(url).stream());
+    if (validator != "\"a\"") {
+      CHECK_THROWS_AS(world.run(read_all(stream.take_body())), Error);
+    } else {
+      bool const same = world.run(read_all(stream.take_body())) == origin.body;
+      CHECK(same);
+      CHECK(has(world.last_sent("Range"), "bytes="));
+      CHECK(world.events->errors == std::vector<std::string>{fault});
+    }
+  }
+}
+
+TEST_CASE("what is held of a body and is damaged fails no request for another part") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  FileWorld world(std::cref(origin));
+  ask(world, range("0-1999999"));
+  world.damage(1);
+  SECTION("for a part") {
+    auto const part = ask(world, range("2000000-2999999"));
+    bool const same = part.body() == origin.body.substr(2'000'000, 1'000'000);
+    CHECK(same);
+    CHECK(world.events->errors == std::vector<std::string>{"store " + url});
+    CHECK(has(part.cache_status(), "detail=\"storing failed\""));
+  }
+  SECTION("for all") {
+    bool const same = ask(world).body() == origin.body;
+    CHECK(same);
+    CHECK(world.events->errors == std::vector<std::string>{"read " + url});
+  }
 }
 
 TEST_CASE("a large body that breaks off is kept, and its rest is asked for") {

@@ -87,6 +87,9 @@ TEST_CASE("stale-while-revalidate answers at once and validates once (RFC 5861 3
   world.io.run();
   CHECK(answered == 5);
   CHECK(world.asked() == 2);
+  // Of what nobody waits for nobody is told.
+  CHECK(world.events->responses.size() == 6);
+  CHECK(world.events->saved.size() == 5);
   CHECK(world.last_sent("If-None-Match") == "\"a\"");
   auto const hit = world.get();
   CHECK(hit.from_cache());
@@ -101,6 +104,8 @@ TEST_CASE("stale-while-revalidate answers at once and validates once (RFC 5861 3
   CHECK(world.asked() == 3);
   CHECK(world.get().body() == "new");
   CHECK(world.asked() == 3);
+  CHECK(world.events->responses.size() == 9);
+  CHECK(world.events->saved.size() == 8);
 }
 
 TEST_CASE("a caller's range or condition is met by a stale response, the validation is of the whole") {

@@ -3,6 +3,7 @@
 // it.
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 
 #include "beast_cache/backend/cache_backend.hpp"
@@ -178,12 +179,19 @@ asio::awaitable<void> CacheBackend::store_alias(Url from, Url to) {
 }
 
 asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
-  std::string key = create_key(url, options_);
+  std::string key;
+  std::exception_ptr failure;  // of the user's key function: what is found by the URL goes all the same
+  try {
+    key = create_key(url, options_);
+  } catch (...) {
+    failure = std::current_exception();
+  }
   Url const asked = options_.stored_url(url);
   std::optional<SearchKey> const search = co_await find_search(asked);
   std::optional<std::string> same;
   if (search) same = co_await redirects_->pop('~' + search->search());
-  bool removed = co_await remove_key(std::move(key));
+  bool removed = false;
+  if (!key.empty()) removed = co_await remove_key(std::move(key));
   std::string const mark = '@' + create_key(asked);
   bool const may_have_own_keys = co_await redirects_->contains(mark);
   if (may_have_own_keys) {
@@ -198,6 +206,7 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
     bool const others = co_await remove_key(std::move(*same));
     removed = removed || others;
   }
+  if (failure) std::rethrow_exception(failure);
   co_return removed;
 }
 
@@ -275,7 +284,17 @@ asio::awaitable<bool> CacheBackend::has_url(Url url) {
     for (auto& variant : detail::split_keys(there.value_or(std::string()))) variants.push_back(variant);
   }
   std::vector<bool> const there = co_await responses_->contains_many(std::move(variants));
-  co_return std::find(there.begin(), there.end(), true) != there.end();
+  bool found = std::find(there.begin(), there.end(), true) != there.end();
+  Url const asked = options_.stored_url(url);
+  if (!found) found = co_await redirects_->contains('@' + create_key(asked));
+  if (!found || !there.empty()) co_return found;
+  // That was the mark alone: there may be responses under keys of their own.
+  EntryFilter filter;
+  Cursor<StoredEntry> all = entries(std::move(filter));
+  for (;;) {
+    std::optional<StoredEntry> const entry = co_await all.next();
+    if (!entry || entry->url() == asked) co_return entry.has_value();
+  }
 }
 
 asio::awaitable<std::uint64_t> CacheBackend::remove_expired(TimePoint now, RemovalProgress progress) {

@@ -18,6 +18,8 @@ namespace detail {
 /// What has been read of a body, on its way into the store: in memory while it is small, then piece by piece.
 class BodySink {
  public:
+  /// What Cache-Status says of it.
+  static constexpr std::string_view failed = "storing failed";
   /// A part that joins others is not larger, whatever the user allows.
   static constexpr std::uint64_t most_in_memory = 16u << 20;
 
@@ -92,7 +94,6 @@ class BodySink {
 
  private:
   CacheGuard guard() const noexcept { return CacheGuard(core_->backend().options(), "store", url_); }
-  static constexpr std::string_view failed = "storing failed";
   void drop(std::string_view why) noexcept {
     dropped_ = true;
     obstacle_ = why;

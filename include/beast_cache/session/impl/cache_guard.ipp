@@ -34,6 +34,15 @@ class CacheGuard {
     return run_guarded(std::move(*this), std::move(operation));
   }
 
+  /// Reports a failure that did no harm.
+  void tell(std::exception_ptr const& failure) const noexcept {
+    if (!options_->observer()) return;
+    try {
+      options_->observer()->on_cache_error(operation_, url_->str(), failure);
+    } catch (...) {  // an observer can't fail a request
+    }
+  }
+
  private:
   friend class CachedCore;
   friend class CachedLookup;
@@ -67,11 +76,7 @@ class CacheGuard {
       if (e.code() == asio::error::operation_aborted || e.code() == cache_errc::wrong_key) throw;
     } catch (...) {  // a user's own backend may throw what it likes
     }
-    if (!options_->observer()) return;
-    try {
-      options_->observer()->on_cache_error(operation_, url_->str(), std::current_exception());
-    } catch (...) {  // an observer can't fail a request
-    }
+    tell(std::current_exception());
   }
 
   CacheOptions const* options_;

@@ -13,11 +13,10 @@
 #include "beast_cache/policy/strategy.hpp"
 #include "beast_cache/policy/validation.hpp"
 #include "beast_cache/session/cached_session.hpp"
-#include "beast_cache/session/impl/cached_lookup.ipp"
+#include "beast_cache/session/impl/cached_answer.ipp"
 #include "beast_cache/session/impl/partial_content.ipp"
 #include "beast_cache/session/impl/replay.ipp"
 #include "beast_cache/session/impl/shared_body.ipp"
-#include "beast_cache/session/impl/stored_answer.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
 
@@ -28,9 +27,9 @@ namespace detail {
 /// One hop of a request through the cache: look up, let the rules decide, and do what they say.
 ///
 /// It holds no rules of its own: those are in policy/.
-class CachedExchange : private CachedLookup {
+class CachedExchange : private CachedAnswer {
  public:
-  using CachedLookup::CachedLookup;
+  using CachedAnswer::CachedAnswer;
 
   asio::awaitable<CachedStream> run() {
     policy::CacheStatus const status = co_await find();
@@ -61,13 +60,14 @@ class CachedExchange : private CachedLookup {
       lead_->land(response.from_cache() ? SingleFlight::Outcome::stored
                                         : SingleFlight::Outcome::not_storable);
     }
-    if (options().observer() && !is_told_later_) report(response.cache_status());
+    if (is_observed() && !is_told_later_) report(response.cache_status());
     co_return response;
   }
 
   /// Validates what is stored, or fetches it anew, unless someone else has done so meanwhile.
   /// @return The answer; its body has to be read for it to be stored. None when there is nothing to do.
   asio::awaitable<std::optional<CachedStream>> revalidate() {
+    is_background_ = true;
     co_await look_up();
     std::optional<CachedStream> response;
     if (decision_.action() != policy::Action::serve && decision_.action() != policy::Action::unsatisfiable) {
@@ -88,55 +88,6 @@ class CachedExchange : private CachedLookup {
     if (decision_.forwards()) decision_ = policy::Decision(policy::Action::unsatisfiable, decision_.reason());
     bool const fails = limits().names_unmatched() && decision_.action() == policy::Action::unsatisfiable;
     if (fails) co_await fail_unmatched(core_, request_.method_string() + ' ' + asked().url().str());
-  }
-
-  /// Uses up what is stored.
-  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
-                     policy::Answer const& answer) {
-    CachedStream stored = create_answer(request_, *stored_, answer, status, age);
-    if (options().observer()) report_saved(stored.body().remaining().value_or(0), stored, asks_);
-    StreamedResponse response = decoded(static_cast<StreamedResponse&&>(stored));
-    return CachedStream(std::move(response), static_cast<CacheInfo&&>(stored));
-  }
-
-  /// Reads along what another request receives.
-  CachedStream follow(policy::CacheStatus const& status) {
-    auto const arrival = std::static_pointer_cast<Arrival>(reader_->stream());
-    CachedHead const& entry = arrival->entry();
-    ResponseHead head(entry);
-    head.set_url(request_.url());
-    head.headers().set(http::field::age, std::to_string(decision_.age().count()));
-    CacheInfo info(entry);
-    info.set_from_cache(true).set_cache_status(status.str());
-    if (options().observer()) report_saved(arrival->size().value_or(0), info, asks_);
-    auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
-                                                  std::move(reader_), true);
-    StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
-    auto body = std::make_unique<FlightReader>(arrival, response.take_body());
-    return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body)),
-                        std::move(info));
-  }
-
-  /// RFC 9111 section 4.2.4: a stale answer may stand in for one that can't be had.
-  /// @param fault The origin's status; 0 where it can't be reached.
-  bool may_stand_in(unsigned fault) const noexcept {
-    return fault == 0 ? decision_.may_serve_stale_on_error() : decision_.may_serve_stale_on_status(fault);
-  }
-  CachedStream stand_in(policy::CacheStatus status, unsigned fault) {
-    if (fault == 0) {
-      status.detail("origin unreachable");
-    } else {
-      status.fwd_status(fault);
-    }
-    return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
-  }
-
-  CachedStream unsatisfiable() const {
-    ResponseHead head(request_.url(), 504, "Gateway Timeout (nothing stored answers)", http::fields());
-    CacheInfo info;
-    info.set_cache_status(told().str());
-    return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::string())),
-                        std::move(info));
   }
 
   /// Sends the request, with the validators of what is stored where there are any (RFC 9111 section 4.3), or
@@ -196,8 +147,10 @@ class CachedExchange : private CachedLookup {
     LookupQuery query(head);
     std::optional<Lookup> found =
         co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
-    bool const there = found && found->selected() && found->selected()->status() != 206 &&
-                       policy::validates(view_of(*found->selected()), not_modified);
+    bool there = found && found->selected() && found->selected()->status() != 206 &&
+                 policy::validates(view_of(*found->selected()), not_modified);
+    there = there && allows_status(found->selected()->status());
+    if (there && options().has_filter()) there = co_await passes_filter(*found->selected());
     if (there) stored_ = std::move(found->selected());
     co_return there;
   }
@@ -242,7 +195,7 @@ class CachedExchange : private CachedLookup {
     auto rest = std::make_unique<SizedReader>(response.take_body(), range->range()->size(), request_.url());
     auto body = std::make_unique<ChainedReader>(held.open(), std::move(rest));
     StreamedResponse all(std::move(head), std::move(body));
-    co_return pass_on(std::move(all), told().fwd_status(206));
+    co_return make_repeatable(pass_on(std::move(all), told().fwd_status(206)));
   }
 
   /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).
@@ -361,7 +314,7 @@ class CachedExchange : private CachedLookup {
     if (!limits().looks() || (stored_ && stored_->status() == 200)) tee->drops_incomplete();
     info.set_cache_status(status.str());
     is_told_later_ = true;
-    if (options().observer()) tee->tells(options().observer(), request_.url().str(), status.str());
+    if (is_observed()) tee->tells(options().observer(), request_.url().str(), status.str());
     std::unique_ptr<BodyReader> body;
     if (tee->lead() && !range) {
       auto flight =
@@ -390,7 +343,6 @@ class CachedExchange : private CachedLookup {
     return whole ? policy::ByteParts() : parts;
   }
 
-  bool asks_ = false;  // the origin
   bool filtered_out_ = false;
   FlightReader* leader_ = nullptr;
 };

@@ -119,6 +119,13 @@ class CachedLookup : protected ExchangeRules {
     }
   }
 
+  /// What the filter refuses is removed.
+  asio::awaitable<bool> passes_filter(CachedHead const& head) {
+    std::optional<bool> const keeps = co_await ask_filter(head);
+    if (keeps == false) co_await forget("filter", head);
+    co_return keeps.value_or(false);
+  }
+
   std::optional<EarlyLookup> early_;
   std::optional<StoredResponse> stored_;
   std::vector<CachedHead> candidates_;
@@ -153,12 +160,6 @@ class CachedLookup : protected ExchangeRules {
            limits().stores() && request_.headers().count(http::field::range) == 0 &&
            (reason == policy::Reason::uri_miss || reason == policy::Reason::vary_miss ||
             reason == policy::Reason::stale);
-  }
-
-  asio::awaitable<bool> passes_filter(CachedHead const& head) {
-    std::optional<bool> const keeps = co_await ask_filter(head);
-    if (keeps == false) co_await forget("filter", head);
-    co_return keeps.value_or(false);
   }
 
   /// What is looked up.

@@ -179,15 +179,32 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
 asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   std::unique_ptr<BodyReader> body = stream.take_body();
   std::shared_ptr<std::string const> text;
+  auto const* const repeatable = dynamic_cast<RepeatableReader const*>(body.get());
+  bool fails = false;
   if (auto* const stored = dynamic_cast<StringReader*>(body.get())) {
     text = stored->text();
     check_body_limit(text->size(), client_->max_body_size(), stream.url().origin());
   } else {
-    text = co_await read_rest(*body, client_->max_body_size(), stream.url().origin());
+    try {
+      text = co_await read_rest(*body, client_->max_body_size(), stream.url().origin());
+    } catch (boost::system::system_error const& e) {
+      if (!repeatable || !is_cache_fault(e.code())) throw;
+      CacheGuard(backend_->options(), "read", stream.url()).handle();
+      fails = true;
+    }
+  }
+  if (fails) {
+    std::vector<ResponseHead> history = stream.history();
+    CachedStream anew = co_await start(repeatable->request(), repeatable->directives());
+    for (ResponseHead const& hop : anew.history()) history.push_back(hop);
+    anew.set_history(std::move(history));
+    CachedResponse whole = co_await finish(std::move(anew));
+    co_return whole;
   }
   // Only now is it known whether the response was stored.
-  if (auto const* const tee = dynamic_cast<TeeReader const*>(body.get())) tee->report(stream);
-  if (auto const* const flight = dynamic_cast<FlightReader const*>(body.get())) flight->report(stream);
+  BodyReader const* const reader = repeatable ? repeatable->inner() : body.get();
+  if (auto const* const tee = dynamic_cast<TeeReader const*>(reader)) tee->report(stream);
+  if (auto const* const flight = dynamic_cast<FlightReader const*>(reader)) flight->report(stream);
   Response whole(static_cast<ResponseHead&&>(stream), std::move(text));
   co_return CachedResponse(std::move(whole), static_cast<CacheInfo&&>(stream));
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "beast_cache/http/decompression.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
@@ -67,6 +68,7 @@ class ExchangeRules {
     if (limits().is_recording()) {
       directives_.expire_after(never_expires);
       recording_rules_.emplace(options().rules()).cache_control(false);
+      drop_conditions();
     }
     if (options().key() || is_query_ || (is_get() && !request_.body().empty())) find_key();
   }
@@ -102,7 +104,8 @@ class ExchangeRules {
     return concealed;
   }
   policy::RequestView view() const noexcept {
-    policy::RequestView view(judged_method(), request_.method_string(), asked().headers());
+    http::fields const& fields = recorded_fields_ ? *recorded_fields_ : asked().headers();
+    policy::RequestView view(judged_method(), request_.method_string(), fields);
     view.url(request_.url()).makes_answers(true);
     // What the program asks for does not depend on whether header fields count.
     return view.no_store(limits().keeps_out())
@@ -318,6 +321,21 @@ class ExchangeRules {
     return CacheOptions::is_query(method) && options().allows(method) && !facts.range && !facts.conditional;
   }
 
+  /// What was recorded is given back as it came, whatever conditions it was asked with; but a cache answers a
+  /// GET for a range, and one with validators, out of what it holds.
+  void drop_conditions() {
+    std::vector<http::field> dropped = {http::field::if_match, http::field::if_unmodified_since};
+    if (!is_get()) {
+      dropped.insert(dropped.end(), {http::field::if_none_match, http::field::if_modified_since,
+                                     http::field::if_range, http::field::range});
+    }
+    for (http::field const name : dropped) {
+      if (asked().headers().count(name) == 0) continue;
+      if (!recorded_fields_) recorded_fields_.emplace(asked().headers());
+      recorded_fields_->erase(name);
+    }
+  }
+
   void find_key() {
     has_key_ = false;
     try {
@@ -327,6 +345,9 @@ class ExchangeRules {
                                            : std::optional(create_key(request_.url(), options()));
       has_key_ = key.has_value();
       if (has_key_) own_key_ = std::move(*key);
+      // The key function may leave it to the URL.
+      bool const asks_by_url = !is_query_ && (!is_get() || request_.body().empty());
+      if (asks_by_url && own_key_ == create_key(options().stored_url(request_.url()))) own_key_.clear();
     } catch (...) {
       if (options().strict()) throw;
       if (!options().observer()) return;
@@ -356,6 +377,7 @@ class ExchangeRules {
   bool has_key_ = true;
   std::string own_key_;
   std::optional<policy::Options> recording_rules_;
+  std::optional<http::fields> recorded_fields_;
   TimePoint request_time_;
   TimePoint response_time_;
   std::shared_ptr<SingleFlight::Watch> watch_;

@@ -14,9 +14,9 @@
 
 #include "beast_cache/detail/shared_stream.hpp"
 #include "beast_cache/http/decompression.hpp"
-#include "beast_cache/policy/range.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/arrival.ipp"
+#include "beast_cache/session/impl/rest_of_body.ipp"
 #include "beast_cache/session/impl/tee_reader.ipp"
 #include "beast_cache/session/redirects.hpp"
 
@@ -31,17 +31,6 @@ inline std::unique_ptr<BodyReader> decoded_body(Request const& request, Response
   auto const& how = request.decompression();
   if (how) response = decode(std::move(response), request.method(), *how);
   return response.take_body();
-}
-
-/// @param left How many bytes: right also when it is cancelled in between.
-inline asio::awaitable<void> skip(BodyReader& body, std::uint64_t& left, Url const& url) {
-  std::string buffer(std::size_t{16384}, '\0');
-  while (left != 0) {
-    auto const most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
-    std::size_t const count = co_await body.read_some(asio::buffer(buffer.data(), most));
-    if (count == 0) throw Error(http_errc::truncated, url.str());
-    left -= count;
-  }
 }
 
 /// An arriving body, as it was received. Should it break off for another reason than the origin's, or this
@@ -148,36 +137,8 @@ class ArrivingReader final : public BodyReader {
     co_await look_for_rest();
   }
 
-  /// From the last byte on that came: there may be no more, and a range behind the end can't be had.
   asio::awaitable<void> ask_for_rest() {
-    CachedHead const& entry = arrival_->entry();
-    if (request_->method() != http::verb::get || entry.status() != 200) co_return;
-    if (deadline_ && *deadline_ <= Clock::now()) co_return;
-    Request request = *request_;
-    policy::StoredView const held = view_of(entry);
-    std::uint64_t const first = position_ - std::min<std::uint64_t>(position_, 1);
-    if (!policy::ask_for_part(request.headers(), held, first)) co_return;
-    request.set_decompression(Decompression::off());
-    if (deadline_) {
-      auto const left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
-      request.set_timeout(std::max(left, std::chrono::milliseconds(1)));
-    }
-    StreamedResponse response = co_await core_->client().send(std::move(request));
-    auto const now = core_->backend().options().clock()->now();
-    auto const meaning = policy::resumption(held, first, response.status(), response.headers(), now);
-    auto const range = policy::content_range(response.headers());
-    bool const whole = meaning == policy::Resumption::restart && !range &&
-                       policy::combines(held, 200, response.headers(), now);
-    bool const rest = meaning == policy::Resumption::append &&
-                      range->range()->last() + 1 == range->complete() &&
-                      arrival_->size().value_or(*range->complete()) == *range->complete();
-    if (!whole && !rest) co_return;
-    std::unique_ptr<BodyReader> body = response.take_body();
-    std::optional<std::uint64_t> const size = whole ? arrival_->size() : range->range()->size();
-    if (size) body = std::make_unique<SizedReader>(std::move(body), *size, entry.url());
-    std::uint64_t held_already = whole ? position_ : position_ - first;
-    co_await skip(*body, held_already, entry.url());
-    rest_ = std::move(body);
+    rest_ = co_await fetch_rest(core_, request_, arrival_->entry(), position_, arrival_->size(), deadline_);
   }
 
   std::shared_ptr<CachedCore> core_;

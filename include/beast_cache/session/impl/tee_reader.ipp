@@ -130,7 +130,15 @@ class TeeReader final : public BodyReader {
 
   asio::awaitable<void> store_whole() {
     if (range_ && copy_->size() != range_->size()) co_return;
-    if (held_) co_await join();
+    if (held_) {
+      // What is held may be damaged, or gone by now: that is nothing to who asked for the new part.
+      CacheGuard guard(core_->backend().options(), "store", entry_.url());
+      bool const joined = co_await guard.run(join());
+      if (!joined) {
+        obstacle_ = BodySink::failed;
+        co_return;
+      }
+    }
     stored_ = co_await store(std::move(entry_));
   }
 

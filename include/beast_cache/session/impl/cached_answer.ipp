@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "beast_cache/policy/cache_status.hpp"
+#include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/cached_lookup.ipp"
+#include "beast_cache/session/impl/shared_body.ipp"
+#include "beast_cache/session/impl/stored_answer.ipp"
+#include "beast_cache/session/impl/stored_body.ipp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+/// The answers that are made without the origin, or in its stead.
+class CachedAnswer : protected CachedLookup {
+ protected:
+  using CachedLookup::CachedLookup;
+
+  /// Uses up what is stored.
+  CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
+                     policy::Answer const& answer) {
+    bool const may_fail = is_in_pieces();
+    std::optional<CachedHead> entry;
+    if (may_fail) entry.emplace(*stored_);
+    CachedStream stored = create_answer(request_, *stored_, answer, status, age);
+    if (is_observed()) report_saved(stored.body().remaining().value_or(0), stored, asks_);
+    StreamedResponse response = static_cast<StreamedResponse&&>(stored);
+    if (may_fail && limits().asks() && response.status() == entry->status()) {
+      auto body = std::make_unique<RestoringReader>(core_, std::make_shared<Request const>(request_),
+                                                    std::move(*entry), response.take_body());
+      response = StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body));
+    }
+    CachedStream served(decoded(std::move(response)), static_cast<CacheInfo&&>(stored));
+    return may_fail ? make_repeatable(std::move(served)) : std::move(served);
+  }
+
+  /// Reads along what another request receives.
+  CachedStream follow(policy::CacheStatus const& status) {
+    auto const arrival = std::static_pointer_cast<Arrival>(reader_->stream());
+    CachedHead const& entry = arrival->entry();
+    ResponseHead head(entry);
+    head.set_url(request_.url());
+    head.headers().set(http::field::age, std::to_string(decision_.age().count()));
+    CacheInfo info(entry);
+    info.set_from_cache(true).set_cache_status(status.str());
+    if (is_observed()) report_saved(arrival->size().value_or(0), info, asks_);
+    auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
+                                                  std::move(reader_), true);
+    StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
+    auto body = std::make_unique<FlightReader>(arrival, response.take_body());
+    return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body)),
+                        std::move(info));
+  }
+
+  /// RFC 9111 section 4.2.4: a stale answer may stand in for one that can't be had.
+  /// @param fault The origin's status; 0 where it can't be reached.
+  bool may_stand_in(unsigned fault) const noexcept {
+    return fault == 0 ? decision_.may_serve_stale_on_error() : decision_.may_serve_stale_on_status(fault);
+  }
+  CachedStream stand_in(policy::CacheStatus status, unsigned fault) {
+    if (fault == 0) {
+      status.detail("origin unreachable");
+    } else {
+      status.fwd_status(fault);
+    }
+    return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
+  }
+
+  /// For a response whose body, or a part of it, is in the store.
+  CachedStream make_repeatable(CachedStream response) const {
+    if (!limits().asks()) return response;
+    Request again = request_;
+    again.set_redirects(follows_ ? core_->client().max_redirects() : 0);
+    auto body = std::make_unique<RepeatableReader>(response.take_body(), std::move(again), directives_);
+    StreamedResponse streamed(static_cast<ResponseHead&&>(response), std::move(body));
+    return CachedStream(std::move(streamed), static_cast<CacheInfo&&>(response));
+  }
+  bool is_in_pieces() const noexcept { return stored_ && !stored_->body().text(); }
+
+  CachedStream unsatisfiable() const {
+    ResponseHead head(request_.url(), 504, "Gateway Timeout (nothing stored answers)", http::fields());
+    CacheInfo info;
+    info.set_cache_status(told().str());
+    return CachedStream(StreamedResponse(std::move(head), std::make_unique<StringReader>(std::string())),
+                        std::move(info));
+  }
+
+  /// Whether somebody is told of the answer: of one that nobody waits for only that it was stored.
+  bool is_observed() const noexcept { return options().observer() && !is_background_; }
+
+  bool asks_ = false;           // the origin
+  bool is_background_ = false;  // the validation of what has been served
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "beast_cache/session/cached_session.hpp"
+#include "beast_cache/session/impl/cache_guard.ipp"
+#include "beast_cache/session/impl/rest_of_body.ipp"
+
+namespace beast_cache {
+inline namespace v1 {
+namespace detail {
+
+inline bool is_cache_fault(error_code const& code) noexcept {
+  return code.category() == cache_category();
+}
+
+/// The body of a stored response that is read piece by piece, as it was received. Should a piece be damaged,
+/// or have been removed by another process, the rest comes from the origin, if that still has the same
+/// representation.
+class RestoringReader final : public BodyReader {
+ public:
+  /// @param request Its reader's. @param entry The head of the response, whose whole body this is.
+  RestoringReader(std::shared_ptr<CachedCore> core, std::shared_ptr<Request const> request, CachedHead entry,
+                  std::unique_ptr<BodyReader> inner)
+      : core_(std::move(core)),
+        request_(std::move(request)),
+        entry_(std::move(entry)),
+        size_(inner->remaining()),
+        inner_(std::move(inner)) {}
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    std::exception_ptr failure;
+    std::size_t count = 0;
+    try {
+      count = co_await inner_->read_some(buffer);
+    } catch (boost::system::system_error const& e) {
+      if (is_restored_ || !is_cache_fault(e.code()) || core_->backend().options().strict()) throw;
+      failure = std::current_exception();
+    }
+    if (failure) {
+      co_await restore(failure);
+      count = co_await inner_->read_some(buffer);
+    }
+    position_ += count;
+    co_return count;
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+  http::fields const& trailers() const noexcept override { return inner_->trailers(); }
+
+ private:
+  asio::awaitable<void> restore(std::exception_ptr failure) {
+    std::unique_ptr<BodyReader> rest;
+    try {
+      rest = co_await fetch_rest(core_, request_, entry_, position_, size_, std::nullopt);
+    } catch (boost::system::system_error const& e) {
+      if (e.code() == asio::error::operation_aborted) throw;
+    }
+    if (!rest) std::rethrow_exception(failure);
+    CacheGuard const guard(core_->backend().options(), "read", entry_.url());
+    guard.tell(failure);
+    inner_ = std::move(rest);
+    is_restored_ = true;
+  }
+
+  std::shared_ptr<CachedCore> core_;
+  std::shared_ptr<Request const> request_;
+  CachedHead const entry_;
+  std::optional<std::uint64_t> const size_;
+  std::unique_ptr<BodyReader> inner_;
+  std::uint64_t position_ = 0;
+  bool is_restored_ = false;
+};
+
+/// A body that is read piece by piece out of the store, and what to ask for should that fail before the
+/// program has seen anything of the response.
+class RepeatableReader final : public BodyReader {
+ public:
+  RepeatableReader(std::unique_ptr<BodyReader> inner, Request request, CacheDirectives directives)
+      : inner_(std::move(inner)), request_(std::move(request)), directives_(std::move(directives)) {
+    directives_.use(CacheUse::force_refresh);
+  }
+
+  asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    return inner_->read_some(buffer);
+  }
+  std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+  http::fields const& trailers() const noexcept override { return inner_->trailers(); }
+
+  BodyReader const* inner() const noexcept { return inner_.get(); }
+  Request const& request() const noexcept { return request_; }
+  CacheDirectives const& directives() const noexcept { return directives_; }
+
+ private:
+  std::unique_ptr<BodyReader> inner_;
+  Request const request_;
+  CacheDirectives directives_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace beast_cache
