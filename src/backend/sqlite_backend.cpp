@@ -274,7 +274,8 @@ asio::awaitable<bool> SQLiteBackend::remove_key(std::string key) {
 asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   std::string const key = create_key(url, options());
-  auto job = [&](Handle& handle) { return detail::has_url(handle, key); };
+  std::string const url_key = create_key(options().stored_url(url));
+  auto job = [&](Handle& handle) { return detail::has_url(handle, key, url_key); };
   co_return co_await bodies->read(job);
 }
 

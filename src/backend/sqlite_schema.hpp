@@ -141,19 +141,24 @@ inline constexpr char foreign_tables[] =
     "'redirects', 'responses_bodies', 'responses_chunks', 'responses_secret', 'responses_pins', 'v_entries', "
     "'v_hosts', 'responses_queue', 'responses_queue_sums') LIMIT 1";
 
-#define BEAST_CACHE_HEAD_COLUMNS                                                                            \
+// A body comes with its head where it is small, and may be the answer.
+#define BEAST_CACHE_HEAD_COLUMNS(with_body)                                                                 \
   "SELECT id, url, method, status, reason, version, headers, vary_headers, principal, request_time, "       \
   "response_time, created_at, expires_at, expires_override, expires_fallback, size, body_checksum, parts, " \
-  "checksum, body_id, CASE WHEN size <= 32768 THEN coding END, CASE WHEN size <= 32768 THEN body END FROM "
-inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE key = ?1";
-inline constexpr char heads_by_search[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE search_key = ?1";
-inline constexpr char head[] = BEAST_CACHE_HEAD_COLUMNS "responses WHERE id = ?1 AND key = ?2";
+  "checksum, body_id, CASE WHEN " with_body " THEN coding END, CASE WHEN " with_body " THEN body END FROM "
+#define BEAST_CACHE_OF_PRINCIPAL "size <= 32768 AND principal = ?2"
+inline constexpr char heads[] = BEAST_CACHE_HEAD_COLUMNS(BEAST_CACHE_OF_PRINCIPAL) "responses WHERE key = ?1";
+inline constexpr char heads_by_search[] =
+    BEAST_CACHE_HEAD_COLUMNS(BEAST_CACHE_OF_PRINCIPAL) "responses WHERE search_key = ?1";
+inline constexpr char head[] =
+    BEAST_CACHE_HEAD_COLUMNS("size <= 32768") "responses WHERE id = ?1 AND key = ?2";
 // For a sqlite::KeyFeed, which can't tell the keys apart in a scan of the table: so the index is named.
-inline constexpr char heads_fed[] = BEAST_CACHE_HEAD_COLUMNS
+inline constexpr char heads_fed[] = BEAST_CACHE_HEAD_COLUMNS("size <= 32768")
     "beast_cache_feed(?1) AS fed LEFT JOIN responses INDEXED BY sqlite_autoindex_responses_1 "
     "ON responses.key = fed.key";
 inline constexpr char has_path_fed[] =
     "SELECT EXISTS(SELECT 1 FROM responses WHERE path_key = fed.key) FROM beast_cache_feed(?1) AS fed";
+#undef BEAST_CACHE_OF_PRINCIPAL
 #undef BEAST_CACHE_HEAD_COLUMNS
 inline constexpr char search_rule[] =
     "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";
@@ -173,6 +178,8 @@ inline constexpr char count_variants[] = "SELECT count(*) FROM responses WHERE k
 inline constexpr char drop_oldest[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
+inline constexpr char count_variants_of_principal[] =
+    "SELECT count(*) FROM responses WHERE key = ?1 AND principal = ?2";
 inline constexpr char drop_oldest_of_principal[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 AND principal = ?3 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
@@ -209,7 +216,7 @@ inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
 inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";
 inline constexpr char has_url[] =
     "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM responses WHERE url_key = "
-    "?1) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
+    "?2) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
     "ON responses.key = redirects.target_key WHERE redirects.key = ?1)";
 inline constexpr char remove_expired[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_at <= ?1 LIMIT ?2)";

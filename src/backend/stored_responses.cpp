@@ -113,7 +113,7 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
   Seal const& seal = bodies.seal();
   std::optional<Candidate> best;
   sqlite::Statement heads = handle.statement(sql::heads);
-  heads.bind_text(1, query.key());
+  heads.bind_text(1, query.key()).bind_text(2, query.principal());
   found.rows = 0;
   while (heads.step()) {
     ++found.rows;
@@ -185,7 +185,7 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
   std::optional<SearchKey> const search = find_search(handle, query.url(), bodies.at_rest());
   if (!search) return best;
   sqlite::Statement heads = handle.statement(sql::heads_by_search);
-  heads.bind_text(1, search->search());
+  heads.bind_text(1, search->search()).bind_text(2, query.principal());
   while (heads.step()) {
     std::int64_t const id = heads.integer(ResponseRow::id_column);
     if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
@@ -394,23 +394,26 @@ void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
     AtRest::Coded const coded = bodies_.at_rest().encode("body", *text(), is_compressible());
     insert.bind_blob(25, coded.bytes()).bind_null(26).bind(27, coded.coding()).run();
   }
-  {
-    // Dropping takes a temporary table, which costs more than all the rest: seldom is there anything to drop.
-    sqlite::Statement count = handle.statement(sql::count_variants);
-    count.bind_text(1, key_);
-    if (!count.step() || static_cast<std::size_t>(count.integer(0)) <= most) return;
-  }
-  {
+  // Dropping takes a temporary table, which costs more than all the rest: seldom is there anything to drop.
+  auto const count_of = [](sqlite::Statement& count) {
+    return count.step() ? static_cast<std::size_t>(count.integer(0)) : 0;
+  };
+  sqlite::Statement all = handle.statement(sql::count_variants);
+  all.bind_text(1, key_);
+  std::size_t const variants = count_of(all);
+  if (variants <= most) return;
+  std::string const& principal = response_.principal();
+  sqlite::Statement own = handle.statement(sql::count_variants_of_principal);
+  own.bind_text(1, key_).bind_text(2, principal);
+  if (count_of(own) > most) {
     sqlite::Statement drop = handle.statement(sql::drop_oldest_of_principal);
-    drop.bind_text(1, key_)
-        .bind(2, static_cast<std::int64_t>(most))
-        .bind_text(3, response_.principal())
-        .run();
+    drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).bind_text(3, principal).run();
   }
   // A look-up goes over all of them.
-  constexpr std::size_t most_principals = 32;
+  std::size_t const most_of_all = 8 * most;
+  if (variants <= most_of_all) return;
   sqlite::Statement drop = handle.statement(sql::drop_oldest);
-  drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most * most_principals)).run();
+  drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most_of_all)).run();
 }
 
 bool RowToStore::freshen(sqlite::Handle& handle) const {
@@ -438,9 +441,9 @@ void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key
   insert.bind_text(1, key).bind_text(2, target_key).bind_text(3, from.str()).bind_text(4, to.str()).run();
 }
 
-bool has_url(sqlite::Handle& handle, std::string const& key) {
+bool has_url(sqlite::Handle& handle, std::string const& key, std::string const& url_key) {
   sqlite::Statement query = handle.statement(sql::has_url);
-  query.bind_text(1, key);
+  query.bind_text(1, key).bind_text(2, url_key);
   return query.step() && query.integer(0) != 0;
 }
 

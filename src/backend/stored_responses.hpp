@@ -127,7 +127,8 @@ bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
 bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
 std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
                             AtRest const& at_rest);
-bool has_url(sqlite::Handle& handle, std::string const& key);
+// @param url_key Of the URL, where a user's function makes another key of it.
+bool has_url(sqlite::Handle& handle, std::string const& key, std::string const& url_key);
 // Whether that changed anything.
 bool pin(sqlite::Handle& handle, std::string const& key, Url const& url);
 bool unpin(sqlite::Handle& handle, std::string const& key);

@@ -73,6 +73,7 @@ UrlPattern::UrlPattern(std::string_view text) {
   if (path.size() > 1) {
     path_ = normal_path(path);
     if (path_.empty()) refuse("no URL has that path; spaces and non-ASCII characters are percent-encoded");
+    if (path_ == "/") path_.clear();
   }
   if (auto const colon = authority.rfind(':'); colon != authority.npos && !authority.ends_with(']')) {
     port_ = authority.substr(colon + 1);

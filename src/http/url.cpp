@@ -249,9 +249,9 @@ std::string find_fault(std::string_view text) {
   if (colon == std::string_view::npos) return "has no scheme: it has to begin with http:// or https://";
   std::string scheme(text.substr(0, colon));
   for (char& c : scheme) c = to_lower(c);
-  if (scheme == "http+unix")
-    return "does not name a socket: http+unix://%2Frun%2Fserver.sock/path, its slashes percent-encoded";
-  if (scheme != "http" && scheme != "https") return "has another scheme than http, https and http+unix";
+  bool const is_unix = scheme == "http+unix";
+  if (!is_unix && scheme != "http" && scheme != "https")
+    return "has another scheme than http, https and http+unix";
   bool const is_ascii =
       std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   if (!is_ascii)
@@ -259,6 +259,8 @@ std::string find_fault(std::string_view text) {
   bool const is_printable =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c != '\x7f'; });
   if (!is_printable) return "has spaces or control characters: they have to be percent-encoded";
+  if (is_unix)
+    return "does not name a socket by http+unix://%2Frun%2Fserver.sock/path, slashes percent-encoded";
   Authority const authority(text, colon + 3);
   if (authority.host.empty()) return "has no host";
   if (!normalise_host(authority.host)) return "has a host that is neither a name nor an address";

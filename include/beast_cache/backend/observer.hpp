@@ -53,7 +53,8 @@ class Observer {
   }
 
   /// The cache failed, and the request went on without it.
-  /// @param operation `lookup`, `store`, `freshen`, `invalidate`, `filter`, `key`, or later `revalidate`.
+  /// @param operation `lookup`, `read` (of a body), `store`, `freshen`, `invalidate`, `filter`, `key`, or
+  ///   later `revalidate`.
   /// @param failure What was thrown, an `Error` as a rule.
   virtual void on_cache_error(std::string_view operation, std::string_view url, std::exception_ptr failure) {
     static_cast<void>(operation);

@@ -60,7 +60,7 @@ class Statistics final : public Observer {
     }
     /// Those of them for which the origin said that what is stored is current (304).
     std::uint64_t validated() const noexcept { return validated_; }
-    /// Answers that were stored.
+    /// Answers that were stored. (What is validated or stored in the background is no answer.)
     std::uint64_t stored() const noexcept { return stored_; }
     /// Bytes of bodies that came out of the cache, as they are stored: what the origin did not have to send.
     std::uint64_t bytes_saved() const noexcept { return saved_; }

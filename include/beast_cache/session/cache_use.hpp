@@ -55,6 +55,14 @@ class Limits {
   /// For the one request, beside its uses: whether it is kept out of the cache.
   void keep_out(bool on) noexcept { bits_ = on ? bits_ | kept_out : bits_ & ~kept_out; }
 
+  /// For another try without what is stored, which could not be read.
+  static Limits after_failure() noexcept {
+    Limits limits;
+    limits.bits_ = no_look | unreadable;
+    return limits;
+  }
+  bool is_after_failure() const noexcept { return (bits_ & unreadable) != 0; }
+
   /// Whether it is `CacheUse::normal`.
   bool is_none() const noexcept { return bits_ == 0; }
   /// Whether what is stored may answer, or be validated.
@@ -73,7 +81,7 @@ class Limits {
 
  private:
   static constexpr unsigned no_look = 1, no_store = 2, no_remove = 4, no_ask = 8, validate = 16,
-                            any_answer = 32, unmatched = 64, kept_out = 128;
+                            any_answer = 32, unmatched = 64, kept_out = 128, unreadable = 256;
   static constexpr unsigned bits_of(CacheUse use) noexcept {
     switch (use) {
       case CacheUse::read_only:

@@ -251,9 +251,9 @@ TEST_CASE("Each user of a URL has variants of their own") {
   for (int user = 0; user < 100; ++user)
     CHECK(body_of(run(backend.lookup(ask(user)))) == std::to_string(user));
   // But not without end.
-  for (int user = 100; user < 1100; ++user) store(user, "more", user);
-  CHECK_FALSE(body_of(run(backend.lookup(ask(75)))));
-  CHECK(body_of(run(backend.lookup(ask(76)))) == "76");
+  for (int user = 100; user < 300; ++user) store(user, "more", user);
+  CHECK_FALSE(body_of(run(backend.lookup(ask(43)))));
+  CHECK(body_of(run(backend.lookup(ask(44)))) == "44");
 }
 
 TEST_CASE("A URL is known by what is stored for it under keys of its own") {
@@ -264,7 +264,11 @@ TEST_CASE("A URL is known by what is stored for it under keys of its own") {
   run(backend->store(std::move(response)));
   CHECK(run(backend->has_url(Url("http://example.org/q"))));
   CHECK_FALSE(run(backend->has_url(Url("http://example.org/"))));
+  // Beside what is stored for the URL itself.
+  run(backend->store(page("http://example.org/q", "page")));
   CHECK(run(backend->remove_key(std::string(64, 'a'))));
+  CHECK(run(backend->has_url(Url("http://example.org/q"))));
+  CHECK(run(backend->remove_expired(at(1000))) == 1);
   CHECK_FALSE(run(backend->has_url(Url("http://example.org/q"))));
 }
 

@@ -100,8 +100,8 @@ TEST_CASE("An error says what keeps a text from being a URL") {
           "cher/",
           "non-ASCII"),
       Row("http://h/%zz", "without two hexadecimal digits"), Row("http://h/<", "has to be percent-encoded"),
-      Row("http+unix://run/sock", "does not name a socket"), Row("HTTP://h:x/", "port that is no number"),
-      Row("http://h/" + std::string(70'000, 'a'), "64 KiB"));
+      Row("http+unix://run/sock", "does not name a socket"), Row("http+unix://%2Fa/b c", "has spaces"),
+      Row("HTTP://h:x/", "port that is no number"), Row("http://h/" + std::string(70'000, 'a'), "64 KiB"));
   INFO(text);
   REQUIRE_FALSE(Url::parse(text));
   try {

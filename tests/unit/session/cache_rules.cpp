@@ -69,6 +69,7 @@ TEST_CASE("a pattern is brought into the form that URLs have") {
   CHECK(matches("/a%2fb*", "http://example.org/a%2Fbc"));
   CHECK_FALSE(matches("/a%2fb", "http://example.org/a/b"));
   CHECK(matches("[::0001]:80", "http://[::1]/"));
+  CHECK(matches("example.org/a/..", "http://example.org/b"));
   CHECK(matches("*.EXAMPLE.org", "http://a.example.org/"));
   std::string const socket = "http+unix://%2Frun%2FServer.sock/v1/x";
   CHECK(matches("http+unix://%2frun%2FServer.sock/v1", socket));

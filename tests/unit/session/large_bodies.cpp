@@ -172,6 +172,11 @@ TEST_CASE("a piece of a stored body that is damaged fails no request that the or
     CHECK(same);
     CHECK(answer.from_cache() == (validator == "\"a\""));
     CHECK(world.events->errors == std::vector<std::string>{fault});
+    CHECK(world.events->responses.size() == 2);
+    CHECK(world.events->responses.back() == answer.cache_status());
+    CHECK(world.events->saved.size() == (answer.from_cache() ? 1 : 0));
+    if (!answer.from_cache())
+      CHECK(answer.cache_status() == "beast_cache; fwd=miss; ttl=60; stored; detail=\"reading failed\"");
     if (answer.from_cache()) ask(world);  // what was damaged has been removed
     CHECK(ask(world).from_cache());
   } else {
@@ -186,6 +191,41 @@ TEST_CASE("a piece of a stored body that is damaged fails no request that the or
       CHECK(world.events->errors == std::vector<std::string>{fault});
     }
   }
+}
+
+TEST_CASE("for a damaged piece nobody is asked who is not to be asked") {
+  RangeOrigin origin;
+  origin.body = pattern(large);
+  origin.etag = GENERATE(as<std::string>(), "\"a\"", "");
+  FileWorld world(std::cref(origin));
+  ask(world);
+  world.damage(1);
+  SECTION("by the session") {
+    CHECK_THROWS_AS(world.run(world.session.offline().get(url)), Error);
+  }
+  SECTION("by a field of the request") {
+    CHECK_THROWS_AS(ask(world, {{"Cache-Control", "only-if-cached"}}), Error);
+  }
+  CHECK(world.asked() == 1);
+}
+
+TEST_CASE("another try for a damaged piece keeps to the request's limits") {
+  bool moved = false;
+  FileWorld world([&](Request const& request) {
+    std::string const to = "Location: " + request.url().str() + "x\r\n";
+    return moved ? FakeClient::answer(request, 302, to)
+                 : FakeClient::answer(request, 200, "Cache-Control: max-age=60\r\n", pattern(large));
+  });
+  ask(world);
+  world.damage(1);
+  moved = true;
+  try {
+    world.run(world.session.get(url).redirects(2));
+    FAIL("answered");
+  } catch (Error const& e) {
+    CHECK(e.code() == http_errc::redirect_limit);
+  }
+  CHECK(world.asked() == 4);
 }
 
 TEST_CASE("what is held of a body and is damaged fails no request for another part") {

@@ -284,11 +284,10 @@ asio::awaitable<bool> CacheBackend::has_url(Url url) {
     for (auto& variant : detail::split_keys(there.value_or(std::string()))) variants.push_back(variant);
   }
   std::vector<bool> const there = co_await responses_->contains_many(std::move(variants));
-  bool found = std::find(there.begin(), there.end(), true) != there.end();
+  if (std::find(there.begin(), there.end(), true) != there.end()) co_return true;
   Url const asked = options_.stored_url(url);
-  if (!found) found = co_await redirects_->contains('@' + create_key(asked));
-  if (!found || !there.empty()) co_return found;
-  // That was the mark alone: there may be responses under keys of their own.
+  bool const may_have_own_keys = co_await redirects_->contains('@' + create_key(asked));
+  if (!may_have_own_keys) co_return false;
   EntryFilter filter;
   Cursor<StoredEntry> all = entries(std::move(filter));
   for (;;) {

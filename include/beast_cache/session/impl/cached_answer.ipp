@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "beast_cache/policy/cache_control.hpp"
 #include "beast_cache/policy/cache_status.hpp"
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/cached_lookup.ipp"
@@ -29,15 +31,24 @@ class CachedAnswer : protected CachedLookup {
     std::optional<CachedHead> entry;
     if (may_fail) entry.emplace(*stored_);
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
-    if (is_observed()) report_saved(stored.body().remaining().value_or(0), stored, asks_);
+    if (is_observed() && !may_fail) report_saved(stored.body().remaining().value_or(0), stored, asks_);
     StreamedResponse response = static_cast<StreamedResponse&&>(stored);
-    if (may_fail && limits().asks() && response.status() == entry->status()) {
+    if (may_fail && may_ask() && response.status() == entry->status()) {
       auto body = std::make_unique<RestoringReader>(core_, std::make_shared<Request const>(request_),
                                                     std::move(*entry), response.take_body());
       response = StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body));
     }
+    std::uint64_t const size = response.body().remaining().value_or(0);
     CachedStream served(decoded(std::move(response)), static_cast<CacheInfo&&>(stored));
-    return may_fail ? make_repeatable(std::move(served)) : std::move(served);
+    if (!may_fail) return served;
+    if (!may_ask()) {
+      if (is_observed()) report_saved(size, served, asks_);
+      return served;
+    }
+    auto repeatable = std::make_unique<RepeatableReader>(served.take_body(), request_again(), directives_);
+    if (is_observed()) repeatable->tells(options().observer(), served, size, asks_);
+    is_told_later_ = true;
+    return with_body(std::move(served), std::move(repeatable));
   }
 
   /// Reads along what another request receives.
@@ -72,14 +83,20 @@ class CachedAnswer : protected CachedLookup {
     return serve(status.ttl(decision_.ttl()), decision_.age(), decision_.answer());
   }
 
-  /// For a response whose body, or a part of it, is in the store.
-  CachedStream make_repeatable(CachedStream response) const {
-    if (!limits().asks()) return response;
+  /// The request for another try, should what is stored turn out to be damaged.
+  Request request_again() const {
     Request again = request_;
-    again.set_redirects(follows_ ? core_->client().max_redirects() : 0);
-    auto body = std::make_unique<RepeatableReader>(response.take_body(), std::move(again), directives_);
+    again.set_redirects(redirects_);
+    return again;
+  }
+  static CachedStream with_body(CachedStream response, std::unique_ptr<BodyReader> body) {
     StreamedResponse streamed(static_cast<ResponseHead&&>(response), std::move(body));
     return CachedStream(std::move(streamed), static_cast<CacheInfo&&>(response));
+  }
+  /// Whether there may be another try.
+  bool may_ask() const noexcept {
+    bool const counts = rules().cache_control();
+    return limits().asks() && !(counts && policy::CacheControl(request_.headers()).only_if_cached());
   }
   bool is_in_pieces() const noexcept { return stored_ && !stored_->body().text(); }
 
@@ -91,7 +108,7 @@ class CachedAnswer : protected CachedLookup {
                         std::move(info));
   }
 
-  /// Whether somebody is told of the answer: of one that nobody waits for only that it was stored.
+  /// Whether somebody is told of the answer: not of one that nobody waits for.
   bool is_observed() const noexcept { return options().observer() && !is_background_; }
 
   bool asks_ = false;           // the origin

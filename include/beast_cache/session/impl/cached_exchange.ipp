@@ -195,7 +195,13 @@ class CachedExchange : private CachedAnswer {
     auto rest = std::make_unique<SizedReader>(response.take_body(), range->range()->size(), request_.url());
     auto body = std::make_unique<ChainedReader>(held.open(), std::move(rest));
     StreamedResponse all(std::move(head), std::move(body));
-    co_return make_repeatable(pass_on(std::move(all), told().fwd_status(206)));
+    Request again = request_again();  // which may be given away
+    bool const may_fail = is_in_pieces() && may_ask();
+    CachedStream passed_on = pass_on(std::move(all), told().fwd_status(206));
+    if (!may_fail) co_return passed_on;
+    auto repeatable =
+        std::make_unique<RepeatableReader>(passed_on.take_body(), std::move(again), directives_);
+    co_return with_body(std::move(passed_on), std::move(repeatable));
   }
 
   /// Serves the stored response once the origin has said that it is current (RFC 9111 section 4.3.4).

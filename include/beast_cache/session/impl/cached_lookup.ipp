@@ -33,11 +33,11 @@ class EarlyLookup {
 /// What is stored for a request, what the rules make of it, and who else is asking for it.
 class CachedLookup : protected ExchangeRules {
  public:
-  /// @param follows Whether the caller follows the redirect that this may turn out to be.
+  /// @param redirects How many the caller still follows, this one among them if it turns out to be one.
   /// @param early What was found already.
   CachedLookup(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
-               bool follows, std::optional<EarlyLookup> early = std::nullopt)
-      : ExchangeRules(std::move(core), std::move(request), directives, follows),
+               unsigned redirects, std::optional<EarlyLookup> early = std::nullopt)
+      : ExchangeRules(std::move(core), std::move(request), directives, redirects),
         early_(std::move(early)),
         decision_(policy::evaluate(view(), nullptr, rules(), now_)) {
     bool const looks = limits().looks();
@@ -62,6 +62,7 @@ class CachedLookup : protected ExchangeRules {
     policy::CacheStatus status(decision);
     if (!decision.forwards()) return status;
     if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
+    if (limits().is_after_failure()) return status.fwd(policy::Forward::miss).detail("reading failed");
     if (has_failed_ && decision.reason() == policy::Reason::uri_miss)
       return status.fwd(policy::Forward::miss).detail("the look-up failed");
     if (decision.reason() != policy::Reason::request_no_cache) return status;
@@ -99,6 +100,7 @@ class CachedLookup : protected ExchangeRules {
       // (Each coroutine between a request and what is stored costs as much as the rules do.)
       try {
         found = co_await core_->backend().lookup(std::move(query));
+        has_failed_ = false;
       } catch (...) {
         core_guard("lookup").handle();
         has_failed_ = true;

@@ -152,7 +152,8 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
         request.headers().set(http::field::authorization, basic_credentials(user_info));
       deadline.limit(request);
     }
-    CachedExchange exchange(self, request, directives, limit > 0, std::exchange(early, std::nullopt));
+    unsigned const left = limit - static_cast<unsigned>(history.size());
+    CachedExchange exchange(self, request, directives, left, std::exchange(early, std::nullopt));
     CachedStream response = co_await exchange.run();
     asked_origin = asked_origin || !response.from_cache();
 
@@ -179,7 +180,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
 asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   std::unique_ptr<BodyReader> body = stream.take_body();
   std::shared_ptr<std::string const> text;
-  auto const* const repeatable = dynamic_cast<RepeatableReader const*>(body.get());
+  auto* const repeatable = dynamic_cast<RepeatableReader*>(body.get());
   bool fails = false;
   if (auto* const stored = dynamic_cast<StringReader*>(body.get())) {
     text = stored->text();
@@ -195,6 +196,7 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   }
   if (fails) {
     std::vector<ResponseHead> history = stream.history();
+    repeatable->tells_nothing();
     CachedStream anew = co_await start(repeatable->request(), repeatable->directives());
     for (ResponseHead const& hop : anew.history()) history.push_back(hop);
     anew.set_history(std::move(history));
@@ -283,7 +285,7 @@ asio::awaitable<void> CachedCore::revalidate(std::shared_ptr<CachedCore> self, R
   Url const url = request.url().without_user_info();
   static_cast<void>(counted);
   try {
-    CachedExchange exchange(self, std::move(request), directives, true);
+    CachedExchange exchange(self, std::move(request), directives, self->client().max_redirects());
     std::optional<CachedStream> response = co_await exchange.revalidate();
     if (response) {
       std::string buffer(std::size_t{16384}, '\0');

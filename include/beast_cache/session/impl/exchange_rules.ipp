@@ -56,11 +56,11 @@ inline void tell(Observer& observer, std::string_view url, std::string_view stat
 class ExchangeRules {
  protected:
   ExchangeRules(std::shared_ptr<CachedCore> core, Request request, CacheDirectives const& directives,
-                bool follows)
+                unsigned redirects)
       : core_(std::move(core)),
         request_(std::move(request)),
         directives_(directives),
-        follows_(follows),
+        redirects_(redirects),
         deadline_(request_.timeout()),
         now_(options().clock()->now()),
         concealed_(conceal(request_, options())),
@@ -126,7 +126,7 @@ class ExchangeRules {
   /// A part is allowed where the whole is.
   bool allows_status(unsigned status) const noexcept {
     return options().allows(status) || (status == 206 && options().allows(200u)) ||
-           (follows_ && is_redirect(status));
+           (redirects_ != 0 && is_redirect(status));
   }
 
   asio::awaitable<StreamedResponse> send(Request request) {
@@ -232,6 +232,8 @@ class ExchangeRules {
     if (!limits().stores()) return "the session does not store";
     if (before_.outdate(response.headers())) return Invalidations::obstacle;
     if (!has_key_) return no_key;
+    // What is recorded is given back whole: by the request alone nobody knows of which range it is.
+    if (limits().is_recording() && is_query_ && response.status() == 206) return "a part";
     if (expire_after() && !expire_after()->stores()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
         leads_to_ignored(response, http::field::content_location))
@@ -369,8 +371,8 @@ class ExchangeRules {
   std::shared_ptr<CachedCore> core_;
   Request request_;
   CacheDirectives directives_;
-  bool follows_;
-  Deadline deadline_;  // of all that is sent for it, and of waiting for others
+  unsigned redirects_;  // that the caller follows
+  Deadline deadline_;   // of all that is sent for it, and of waiting for others
   TimePoint now_;
   std::optional<Request> concealed_;
   bool is_query_;

@@ -3,14 +3,18 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
+#include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/impl/cache_guard.ipp"
 #include "beast_cache/session/impl/rest_of_body.ipp"
+#include "beast_cache/session/redirects.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -32,7 +36,9 @@ class RestoringReader final : public BodyReader {
         request_(std::move(request)),
         entry_(std::move(entry)),
         size_(inner->remaining()),
-        inner_(std::move(inner)) {}
+        inner_(std::move(inner)) {
+    if (request_->timeout()) deadline_ = Deadline::after(*request_->timeout());
+  }
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
     std::exception_ptr failure;
@@ -57,7 +63,7 @@ class RestoringReader final : public BodyReader {
   asio::awaitable<void> restore(std::exception_ptr failure) {
     std::unique_ptr<BodyReader> rest;
     try {
-      rest = co_await fetch_rest(core_, request_, entry_, position_, size_, std::nullopt);
+      rest = co_await fetch_rest(core_, request_, entry_, position_, size_, deadline_);
     } catch (boost::system::system_error const& e) {
       if (e.code() == asio::error::operation_aborted) throw;
     }
@@ -73,6 +79,7 @@ class RestoringReader final : public BodyReader {
   CachedHead const entry_;
   std::optional<std::uint64_t> const size_;
   std::unique_ptr<BodyReader> inner_;
+  std::optional<Deadline::Clock::time_point> deadline_;
   std::uint64_t position_ = 0;
   bool is_restored_ = false;
 };
@@ -82,24 +89,60 @@ class RestoringReader final : public BodyReader {
 class RepeatableReader final : public BodyReader {
  public:
   RepeatableReader(std::unique_ptr<BodyReader> inner, Request request, CacheDirectives directives)
-      : inner_(std::move(inner)), request_(std::move(request)), directives_(std::move(directives)) {
-    directives_.use(CacheUse::force_refresh);
+      : inner_(std::move(inner)),
+        deadline_(request.timeout()),
+        request_(std::move(request)),
+        directives_(std::move(directives)) {
+    directives_.add(Limits::after_failure());
   }
+  ~RepeatableReader() override { tell(); }
+
+  /// The observer is told of the answer when it has been read.
+  /// @param size Of the body as it is stored. @param asked Whether the origin was.
+  void tells(std::shared_ptr<Observer> observer, CacheInfo const& info, std::uint64_t size, bool asked) {
+    observer_ = std::move(observer);
+    status_ = info.cache_status();
+    size_ = size;
+    if (!asked) time_ = info.response_time() - info.request_time();
+  }
+  void tells_nothing() noexcept { observer_.reset(); }
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    return inner_->read_some(buffer);
+    std::size_t const count = co_await inner_->read_some(buffer);
+    if (count == 0 && buffer.size() != 0) tell();
+    co_return count;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
   http::fields const& trailers() const noexcept override { return inner_->trailers(); }
 
   BodyReader const* inner() const noexcept { return inner_.get(); }
-  Request const& request() const noexcept { return request_; }
+  /// With what is left of its time.
+  Request request() const {
+    Request request = request_;
+    deadline_.limit(request);
+    return request;
+  }
   CacheDirectives const& directives() const noexcept { return directives_; }
 
  private:
+  void tell() noexcept {
+    std::shared_ptr<Observer> const observer = std::exchange(observer_, nullptr);
+    if (!observer) return;
+    try {
+      observer->on_saved(request_.url().str(), size_, time_);
+      observer->on_response(request_.url().str(), status_);
+    } catch (...) {  // an observer can't fail a request
+    }
+  }
+
   std::unique_ptr<BodyReader> inner_;
+  Deadline const deadline_;
   Request const request_;
   CacheDirectives directives_;
+  std::shared_ptr<Observer> observer_;
+  std::string status_;
+  std::uint64_t size_ = 0;
+  std::chrono::milliseconds time_{0};
 };
 
 }  // namespace detail
