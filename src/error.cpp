@@ -40,7 +40,7 @@ class HttpCategory final : public boost::system::error_category {
   std::string message(int value) const override {
     switch (static_cast<http_errc>(value)) {
       case http_errc::invalid_url: return "not a valid http, https or http+unix URL";
-      case http_errc::injection: return "a character that HTTP does not allow there";
+      case http_errc::injection: return "HTTP does not allow that there";
       case http_errc::resolve: return "the host name can't be resolved";
       case http_errc::connect: return "no connection";
       case http_errc::truncated: return "the response was cut off";
@@ -55,7 +55,7 @@ class HttpCategory final : public boost::system::error_category {
       case http_errc::tls_handshake: return "the TLS handshake failed";
       case http_errc::tls_verify: return "the server's certificate was not accepted";
       case http_errc::tls_trust_store: return "the trusted certificates can't be loaded";
-      case http_errc::timeout: return "the time allowed for the request has passed";
+      case http_errc::timeout: return "the time allowed for that has passed";
       case http_errc::status: return "the status is an error";
       case http_errc::closed: return "the session is closed";
       case http_errc::bad_encoding: return "the body's content coding is malformed";

@@ -149,7 +149,9 @@ asio::awaitable<bool> Connection::serve_one() {
   error_code failure;
   std::string what;
   try {
-    response = co_await site_->session.send(std::move(*request));
+    CachedSession session = site_->session;
+    if (has_dot_segments(request->target())) session = session.disabled();
+    response = co_await session.send(std::move(*request));
   } catch (boost::system::system_error const& e) {
     failure = e.code();
     what = e.what();

@@ -84,6 +84,21 @@ std::optional<Request> create_request(RequestHead const& head, Url const& origin
   return request;
 }
 
+bool has_dot_segments(std::string_view target) {
+  std::string_view path = target.substr(0, target.find('?'));
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    std::string segment(path.substr(0, path.find('/')));
+    path.remove_prefix(segment.size());
+    for (char const* const dot : {"%2e", "%2E"}) {
+      for (auto at = segment.find(dot); at != segment.npos; at = segment.find(dot))
+        segment.replace(at, 3, ".");
+    }
+    if (segment == "." || segment == "..") return true;
+  }
+  return false;
+}
+
 bool may_forward(Request& request) {
   if (request.method() != http::verb::options && request.method() != http::verb::trace) return true;
   std::string_view const text = to_std(request.headers()[http::field::max_forwards]);

@@ -26,6 +26,10 @@ std::optional<Refusal> find_fault(RequestHead const& head);
 /// @return Nothing when the target makes no URL.
 std::optional<beast_cache::Request> create_request(RequestHead const& head, beast_cache::Url const& origin);
 
+/// Whether a request target has dot segments, which go to the origin as they came and have no place in the
+/// URL that the cache goes by: what the origin makes of them is not for that URL.
+bool has_dot_segments(std::string_view target);
+
 /// Counts down Max-Forwards. False when the request may go no further (RFC 9110 section 7.6.2).
 bool may_forward(beast_cache::Request& request);
 

@@ -59,7 +59,7 @@ enum class http_errc {
   tls_handshake,       ///< the TLS handshake failed
   tls_verify,          ///< the peer's certificate was not accepted
   tls_trust_store,     ///< the CA file or the system's trust store can't be loaded or is empty
-  timeout,             ///< the time allowed for the request has passed
+  timeout,             ///< the time allowed for the request, or for a part of it, has passed
   status,              ///< raise_for_status() on a 4xx or 5xx response
   closed,              ///< the session was closed
   bad_encoding,        ///< the body's content coding is malformed

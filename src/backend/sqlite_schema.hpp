@@ -205,6 +205,10 @@ inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group
 inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
     "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";
+inline constexpr char count_aliases[] = "SELECT count(*) FROM redirects WHERE target_key = ?1";
+inline constexpr char drop_oldest_aliases[] =
+    "DELETE FROM redirects WHERE id IN (SELECT id FROM redirects WHERE target_key = ?1 "
+    "ORDER BY id DESC LIMIT -1 OFFSET ?2)";
 inline constexpr char pin[] = "INSERT OR IGNORE INTO responses_pins(key, url) VALUES(?1, ?2)";
 inline constexpr char unpin[] = "DELETE FROM responses_pins WHERE key = ?1";
 inline constexpr char clear_pins[] = "DELETE FROM responses_pins";

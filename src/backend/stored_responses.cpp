@@ -439,6 +439,14 @@ void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key
                  std::string const& target_key) {
   sqlite::Statement insert = handle.statement(sql::store_alias);
   insert.bind_text(1, key).bind_text(2, target_key).bind_text(3, from.str()).bind_text(4, to.str()).run();
+  // There may be no end of URLs that lead to one.
+  constexpr std::int64_t most = CacheBackend::max_variants;
+  {
+    sqlite::Statement count = handle.statement(sql::count_aliases);
+    count.bind_text(1, target_key);
+    if (!count.step() || count.integer(0) <= most) return;
+  }
+  handle.statement(sql::drop_oldest_aliases).bind_text(1, target_key).bind(2, most).run();
 }
 
 bool has_url(sqlite::Handle& handle, std::string const& key, std::string const& url_key) {

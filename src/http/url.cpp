@@ -238,7 +238,15 @@ std::string quotable(std::string_view text) {
   }
   constexpr std::size_t longest = 200;
   bool const cut = text.size() > longest;
-  for (char const c : text.substr(0, longest)) out += c > ' ' && c < '\x7f' ? c : '?';
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  for (char const c : text.substr(0, longest)) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (c > ' ' && c < '\x7f') {
+      out += c;
+    } else {
+      out.append("\\x").append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+    }
+  }
   return cut ? out + "..." : out;
 }
 

@@ -82,6 +82,10 @@ void ClientCore::add_default_fields(Request& request) const {
   }
 }
 
+void ClientCore::restore_cookies(Url const& url, http::fields const& response, TimePoint received) const {
+  if (options_.cookie_jar()) options_.cookie_jar()->restore(url, response, received);
+}
+
 void ClientCore::prepare(Request& request) const {
   http::fields const& given = std::as_const(request).headers();
   bool const has_none = given.begin() == given.end();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,7 +97,8 @@ class CookieJar::Impl {
  public:
   explicit Impl(std::shared_ptr<Clock const> clock) : clock_(std::move(clock)) {}
 
-  bool store(Url const& url, Cookie const& cookie) {
+  /// @param received When it came, if that was earlier: then it replaces and removes nothing.
+  bool store(Url const& url, Cookie const& cookie, std::optional<TimePoint> received = std::nullopt) {
     TimePoint const now = clock_->now();
     CookieEntry entry;
     entry.name = cookie.name();
@@ -109,7 +111,8 @@ class CookieJar::Impl {
     if (cookie.max_age()) {
       entry.expires = *cookie.max_age() <= std::chrono::seconds(0)
                           ? TimePoint::min()
-                          : now + std::min<std::chrono::seconds>(*cookie.max_age(), detail::longest_life);
+                          : received.value_or(now) +
+                                std::min<std::chrono::seconds>(*cookie.max_age(), detail::longest_life);
     } else if (cookie.expires()) {
       entry.expires = std::min<TimePoint>(*cookie.expires(), now + detail::longest_life);
     }
@@ -127,6 +130,7 @@ class CookieJar::Impl {
     if (!detail::keeps_promises(cookie, entry)) return false;
     std::lock_guard const lock(mutex_);
     if (!url.is_secure() && shadows_secure(entry)) return false;
+    if (received && (entry.expires <= now || holds(entry, now))) return false;
     put(std::move(entry), now);
     return true;
   }
@@ -222,6 +226,13 @@ class CookieJar::Impl {
     return false;
   }
 
+  bool holds(CookieEntry const& entry, TimePoint now) const noexcept {
+    auto const at = domains_.find(entry.domain);
+    return at != domains_.end() &&
+           std::any_of(at->second.begin(), at->second.end(),
+                       [&](CookieEntry const& held) { return held.same_place(entry) && now < held.expires; });
+  }
+
   void put(CookieEntry entry, TimePoint now) {
     ++events_;
     entry.created = entry.used = events_;
@@ -278,6 +289,12 @@ void CookieJar::store(Url const& url, http::fields const& response) {
   for (auto line = lines.first; line != lines.second; ++line) {
     auto const cookie = Cookie::parse({line->value().data(), line->value().size()});
     if (cookie) store(url, *cookie);
+  }
+}
+void CookieJar::restore(Url const& url, http::fields const& response, TimePoint received) {
+  for (auto [line, last] = response.equal_range(http::field::set_cookie); line != last; ++line) {
+    auto const cookie = Cookie::parse({line->value().data(), line->value().size()});
+    if (cookie) impl_->store(url, *cookie, received);
   }
 }
 bool CookieJar::store(Url const& url, Cookie const& cookie) {

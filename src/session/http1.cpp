@@ -114,8 +114,7 @@ std::string serialize_head(Request const& request) {
     std::string_view const value = to_std(field.value());
     if (!policy::detail::is_token(name)) refuse("a request header's name is no token");
     if (!is_field_value(value)) refuse("the value of request header ", name);
-    if (is_clients_own(field.name(), name))
-      refuse("for the client alone to set is the request header ", name);
+    if (is_clients_own(field.name(), name)) refuse("the client itself sets the request header ", name);
     // RFC 9110 section 11.7.2: it is for the proxy, whose credentials are in the options.
     if (field.name() == http::field::proxy_authorization) continue;
     head.append("\r\n").append(name).append(": ").append(value);

@@ -118,6 +118,19 @@ TEST_CASE("The forms of a request target are understood") {
   CHECK(origin.request_count() == count);
 }
 
+TEST_CASE("What the origin makes of dot segments is not stored for another target") {
+  ScriptedOrigin const origin([](RecordedRequest const& request) {
+    return respond(200, request.target, "Cache-Control: max-age=3600\r\n");
+  });
+  ProxyProcess const proxy(origin.url(""));
+  for (char const* const target : {"/a/../page", "/a/%2e%2E/page?x", "/./page"})
+    CHECK(proxy.get(target).body == target);
+  CHECK(proxy.get("/page").body == "/page");
+  CHECK(proxy.get("/page?x").body == "/page?x");
+  CHECK(proxy.get("/a/..b").body == "/a/..b");
+  CHECK(has(proxy.get("/a/..b").header("Cache-Status"), "hit"));
+}
+
 TEST_CASE("An answer reaches the client as it came, but for what concerns one connection") {
   ScriptedOrigin const origin([](RecordedRequest const&) {
     return std::string(

@@ -126,8 +126,8 @@ class CacheBackend {
   CacheBackend& operator=(CacheBackend const&) = default;
   virtual ~CacheBackend() = default;
 
-  /// How many variants of one URL are kept; `SQLiteBackend` keeps as many for each user of it, eight times as
-  /// many in all.
+  /// How many variants of one URL are kept, and aliases that lead to it; `SQLiteBackend` keeps as many for
+  /// each user of it, eight times as many in all.
   static constexpr std::size_t max_variants = 32;
 
   CacheOptions const& options() const noexcept { return options_; }

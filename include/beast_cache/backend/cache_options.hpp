@@ -6,12 +6,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/verb.hpp>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -87,13 +89,18 @@ class CacheOptions {
   }
   /// Parameters that make no difference to the answer, by name: tracking marks, say, or an API's key. They
   /// are sent, but left out of the URL under which an answer is stored, and of what tells bodies apart (the
-  /// fields of a form, the members of a JSON object). Header fields of these names reach the file only as
-  /// keyed hashes. An answer whose Location or Content-Location has such a parameter is not stored. Default:
-  /// none.
+  /// fields of a form, the members of a JSON object, but not of those inside of it). Header fields of these
+  /// names reach the file only as keyed hashes. An answer whose Location or Content-Location has such a
+  /// parameter is not stored. Default: none.
   template <class... Names>
-  requires(sizeof...(Names) > 0) CacheOptions& ignored_params(Names... names) {
+  requires(sizeof...(Names) > 0 && (std::convertible_to<Names, std::string_view> &&
+                                    ...)) CacheOptions& ignored_params(Names... names) {
     ignored_params_.clear();
     (ignored_params_.push_back(std::string(names)), ...);
+    return *this;
+  }
+  CacheOptions& ignored_params(std::vector<std::string> names) {
+    ignored_params_ = std::move(names);
     return *this;
   }
   /// Whether the order of the query's parameters makes no difference either. Default: false; RFC 3986 makes
@@ -106,9 +113,14 @@ class CacheOptions {
   /// answer to a request is stored for their values as hashes, and given to requests with the same. Default:
   /// none.
   template <class... Names>
-  requires(sizeof...(Names) > 0) CacheOptions& match_headers(Names... names) {
+  requires(sizeof...(Names) > 0 && (std::convertible_to<Names, std::string_view> &&
+                                    ...)) CacheOptions& match_headers(Names... names) {
     match_headers_.clear();
     (match_headers_.push_back(std::string(names)), ...);
+    return *this;
+  }
+  CacheOptions& match_headers(std::vector<std::string> names) {
+    match_headers_ = std::move(names);
     return *this;
   }
   /// Whether all header fields of the request keep answers apart, but for those that speak to caches and
@@ -173,10 +185,9 @@ class CacheOptions {
   /// How many bytes a `SQLiteBackend` keeps of what is asked for often in memory, too, decompressed and
   /// decrypted, so that it is answered without a hop: of each URL with one variant, bodies of up to 256 KiB,
   /// no response of more than an eighth of all. What this process stores or removes through any backend that
-  /// may write to the file counts at once (but for what `max_bytes` and `max_entries` take out of the file:
-  /// that may be answered as long as it is in memory), what others do after `lag` at most: one look-up in
-  /// that time looks at the write-ahead log's index and, if anybody has written, forgets everything. Default:
-  /// 0, nothing. @param lag By the options' clock; 1 ms to an hour. Errors: `std::invalid_argument` for
+  /// may write to the file counts at once, what others do after `lag` at most: one look-up in that time
+  /// looks at the write-ahead log's index and, if anybody has written, forgets everything. Default: 0,
+  /// nothing. @param lag By the options' clock; 1 ms to an hour. Errors: `std::invalid_argument` for
   /// another.
   CacheOptions& memory(std::uint64_t bytes, std::chrono::milliseconds lag = std::chrono::seconds(1)) {
     if (lag < std::chrono::milliseconds(1) || lag > std::chrono::hours(1))
@@ -234,6 +245,14 @@ class CacheOptions {
     observer_ = std::move(observer);
     return *this;
   }
+  /// Whether the cookies of an answer out of a private cache go into the client's jar again, where that holds
+  /// none of the same name, domain and path: after a restart with an empty jar a session goes on where it
+  /// was; but so does one that the server or the user has ended since. A shared cache never does that: they
+  /// may be somebody else's. Not for a cache that serves several users' jars. Default: false.
+  CacheOptions& restore_cookies(bool on) {
+    restore_cookies_ = on;
+    return *this;
+  }
   /// Whether a fault of the cache fails the request. Default: false, the request goes to the origin.
   CacheOptions& strict(bool on) {
     strict_ = on;
@@ -289,6 +308,7 @@ class CacheOptions {
   std::string const& salt() const noexcept { return salt_; }
   std::shared_ptr<Clock const> const& clock() const noexcept { return clock_; }
   std::shared_ptr<Observer> const& observer() const noexcept { return observer_; }
+  bool restore_cookies() const noexcept { return restore_cookies_; }
   bool strict() const noexcept { return strict_; }
   bool autoclose() const noexcept { return autoclose_; }
 
@@ -338,6 +358,7 @@ class CacheOptions {
   std::string salt_ = "beast_cache";
   std::shared_ptr<Clock const> clock_ = system_clock();
   std::shared_ptr<Observer> observer_;
+  bool restore_cookies_ = false;
   bool strict_ = false;
   bool autoclose_ = true;
 };

@@ -33,6 +33,7 @@ class UrlPattern {
   /// and for what no URL has: user information, a fragment, a space.
   UrlPattern(std::string_view text);
   UrlPattern(char const* text) : UrlPattern(std::string_view(text)) {}
+  UrlPattern(std::string const& text) : UrlPattern(std::string_view(text)) {}
 
   bool matches(Url const& url) const noexcept;
 

@@ -118,7 +118,7 @@ class CacheStatus {
       ttl_ = decision.ttl();
     } else if (decision.action() == Action::unsatisfiable) {
       // RFC 9211 section 2: neither hit nor fwd, since the cache made this response itself.
-      detail_ = "only-if-cached";
+      detail_ = std::string("only-if-cached, ").append(to_string(decision.reason()));
     } else {
       forward_ = forward_of(decision.reason());
     }

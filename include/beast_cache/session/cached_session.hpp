@@ -148,6 +148,9 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
   unsigned max_redirects() const override { return core_->client().max_redirects(); }
   bool allow_downgrade() const override { return core_->client().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->client().max_body_size(); }
+  void restore_cookies(Url const& url, http::fields const& response, TimePoint received) override {
+    core_->client().restore_cookies(url, response, received);
+  }
 
   /// Closes the client, and the backend unless `CacheOptions::autoclose(false)` was given. Closing twice is
   /// fine.

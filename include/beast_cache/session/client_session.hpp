@@ -49,6 +49,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   /// Reads an answer's body to its end.
   asio::awaitable<Response> finish(StreamedResponse stream);
   void prepare(Request& request) const;
+  void restore_cookies(Url const& url, http::fields const& response, TimePoint received) const;
   Url resolve(std::string_view text) const;
   ClientOptions const& options() const noexcept { return options_; }
   void close() noexcept;
@@ -109,6 +110,9 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
   unsigned max_redirects() const override { return core_->options().max_redirects(); }
   bool allow_downgrade() const override { return core_->options().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->options().max_body_size(); }
+  void restore_cookies(Url const& url, http::fields const& response, TimePoint received) override {
+    core_->restore_cookies(url, response, received);
+  }
 
   /// Closes the idle connections. Requests under way complete; those that wait for a connection and later
   /// ones fail with `http_errc::closed`. Closing twice is fine.

@@ -32,7 +32,8 @@ inline namespace v1 {
 /// a cookie is sent. A site is the scheme with the name below the public suffix.
 ///
 /// A session uses it for each hop of its redirects, unless a request sets Cookie itself. A response that
-/// comes out of a cache sets no cookie again: what the server has set since would be undone.
+/// comes out of a cache sets no cookie again, since what the server has done since would be undone, unless
+/// `CacheOptions::restore_cookies` says so.
 ///
 /// Thread safety: safe, also for shared objects: sessions may share a jar.
 /// Source: RFC 6265bis sections 5.6 to 5.8.
@@ -50,6 +51,9 @@ class CookieJar {
   void store(Url const& url, http::fields const& response);
   /// Takes over one cookie. @return False when it was refused; one that has expired removes its like.
   bool store(Url const& url, Cookie const& cookie);
+  /// Takes over those of which it holds none of the same name, domain and path.
+  /// @param received When the response came: their Max-Age counts from there.
+  void restore(Url const& url, http::fields const& response, TimePoint received);
   /// The value of Cookie for a request to `url`; empty when there is none.
   /// @param strictest Cookies whose SameSite is stricter are left out.
   /// Complexity: the cookies of the host and its parent domains.

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string_view>
 
+#include "beast_cache/clock.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/http/request.hpp"
 #include "beast_cache/http/response.hpp"
@@ -51,6 +52,15 @@ class HttpClient {
   virtual bool allow_downgrade() const { return false; }
   /// The largest body that is read into memory as a whole, in bytes.
   virtual std::uint64_t max_body_size() const { return std::numeric_limits<std::uint64_t>::max(); }
+
+  /// Takes over the cookies of a response that came out of a cache in front
+  /// (`CacheOptions::restore_cookies`). A client that keeps none ignores it. @param received When the
+  /// response came from the origin.
+  virtual void restore_cookies(Url const& url, http::fields const& response, TimePoint received) {
+    static_cast<void>(url);
+    static_cast<void>(response);
+    static_cast<void>(received);
+  }
 
   /// Gives up what the client holds (idle connections, files). Requests under way end with
   /// `http_errc::closed` or complete; later ones fail with `http_errc::closed`. Closing twice is fine.

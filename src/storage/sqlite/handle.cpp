@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
+#include <cerrno>
 #include <limits>
 #include <random>
 #include <thread>
@@ -55,11 +56,14 @@ error_code map_error(int extended_code) noexcept {
 }
 
 void raise(sqlite3* db, int result, std::string const& file, char const* sql) {
-  error_code const code = map_error(result);
+  error_code code = map_error(result);
+  bool const is_forbidden = (result & 0xff) == SQLITE_CANTOPEN && db && sqlite3_system_errno(db) == EACCES;
+  if (is_forbidden) code = cache_errc::readonly;
   if (code == asio::error::operation_aborted) throw Error(code, file + ": interrupted");
   std::string context = file;
   context += ": ";
   context += db ? sqlite3_errmsg(db) : sqlite3_errstr(result);
+  if (is_forbidden) context += ", permission denied";
   throw SQLiteError(code, context, result, sql ? sql : "");
 }
 

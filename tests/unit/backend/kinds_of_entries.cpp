@@ -256,6 +256,28 @@ TEST_CASE("Each user of a URL has variants of their own") {
   CHECK(body_of(run(backend.lookup(ask(44)))) == "44");
 }
 
+TEST_CASE("Of the URLs that lead to one the latest are known") {
+  AnyBackend backend;
+  INFO(backend.name());
+  run(backend->store(page(url, "body")));
+  auto const from = [](int number) { return Url("http://example.org/r?id=" + std::to_string(number)); };
+  for (int i = 0; i < 40; ++i) run(backend->store_alias(from(i), Url(url)));
+  CHECK(run(backend->has_url(from(39))));
+  CHECK(run(backend->has_url(from(8))));
+  CHECK(run(backend->remove_with_aliases(Url(url))));
+  CHECK_FALSE(run(backend->has_url(from(39))));
+  CHECK_FALSE(run(backend->has_url(from(0))));
+}
+
+TEST_CASE("In the file there are not more of them than that") {
+  TempDir dir;
+  SQLiteBackend backend(dir / "cache.sqlite");
+  run(backend.store(page(url, "body")));
+  for (int i = 0; i < 40; ++i)
+    run(backend.store_alias(Url("http://example.org/r?id=" + std::to_string(i)), Url(url)));
+  CHECK(execute(dir / "cache.sqlite", "SELECT count(*), min(id) FROM redirects") == "32|9");
+}
+
 TEST_CASE("A URL is known by what is stored for it under keys of its own") {
   AnyBackend backend;
   INFO(backend.name());

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -428,6 +429,33 @@ TEST_CASE("A SQLiteCache and a SQLiteBackend share a file") {
   run(backend.store(page(url, "body")));
   run(backend.clear());
   CHECK(run(cache.read("key")) == "value");
+}
+
+TEST_CASE("A file that this user may not open is told as such") {
+  TempDir dir;
+  std::string const path = dir / "cache.sqlite";
+  {
+    SQLiteBackend backend(path);
+    run(backend.store(page(url, "body")));
+    run(backend.close());
+  }
+  REQUIRE(::chmod(path.c_str(), 0) == 0);
+  REQUIRE(::chmod(std::filesystem::path(path).parent_path().c_str(), 0755) == 0);
+  // Nothing is forbidden to root.
+  bool const is_root = ::geteuid() == 0;
+  if (is_root) REQUIRE(::seteuid(65534) == 0);
+  error_code code;
+  std::string what;
+  try {
+    SQLiteBackend backend(path);
+    run(backend.lookup(query(url)));
+  } catch (Error const& e) {
+    code = e.code();
+    what = e.what();
+  }
+  if (is_root) REQUIRE(::seteuid(0) == 0);
+  CHECK(code == cache_errc::readonly);
+  CHECK(what.find("permission denied") != what.npos);
 }
 
 TEST_CASE("A newer schema is refused and left as it is") {

@@ -76,7 +76,7 @@ TEST_CASE("a decision says in Cache-Status what it did and why") {
       {"Upgrade: x", plain, 1, "beast_cache; fwd=bypass; detail=\"upgrade\""},
       {"X-HTTP-Method: PUT", plain, 1, "beast_cache; fwd=bypass; detail=\"method override\""},
       {"", "Cache-Control: no-store", 1, "beast_cache; fwd=bypass; detail=\"not reusable\""},
-      {"Cache-Control: only-if-cached", nullptr, 0, "beast_cache; detail=\"only-if-cached\""},
+      {"Cache-Control: only-if-cached", nullptr, 0, "beast_cache; detail=\"only-if-cached, URI miss\""},
   };
   for (auto const& row : rows) {
     INFO(row.expected);

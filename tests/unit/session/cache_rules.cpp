@@ -77,6 +77,16 @@ TEST_CASE("a pattern is brought into the form that URLs have") {
   CHECK_FALSE(matches("%2Frun%2Fserver.sock", socket));
 }
 
+TEST_CASE("patterns and names may come from a configuration") {
+  std::string const pattern = "origin.test/page";
+  std::vector<std::string> const names = {"token", "trace"};
+  World world(always(""),
+              CacheOptions().urls_expire_after(pattern, 60s).ignored_params(names).match_headers(names));
+  CHECK(ask(world, Fields(), url + "?token=1").status() == 200);
+  CHECK(ask(world, Fields(), url + "?trace=2").from_cache());
+  CHECK_FALSE(ask(world, {{"Token", "x"}}).from_cache());
+}
+
 TEST_CASE("a pattern that can't be meant is refused") {
   for (char const* bad :
        {"", "a*.site.com", "site.*", "*.*.com", "site.com:", "site.com:x", "site.com:123456", "me@site.com",

@@ -106,12 +106,17 @@ TEST_CASE("offline asks nobody, whatever the method and the options") {
   CachedResponse const missing = world.run(offline.get(url));
   CHECK(missing.status() == 504);
   CHECK(missing.reason() == "Gateway Timeout (nothing stored answers)");
+  CHECK(missing.cache_status() == "beast_cache; detail=\"only-if-cached, URI miss\"");
   CHECK(world.run(offline.post(url)).status() == 504);
   CHECK(world.run(offline.get(url).use(CacheUse::force_refresh)).status() == 504);
   CHECK(world.run(offline.disabled().get(url)).status() == 504);
   CHECK(world.asked() == 0);
   world.get();
   CHECK(world.run(offline.get(url)).from_cache());
+  world.clock->advance(61s);
+  CHECK(world.run(offline.get(url)).cache_status() == "beast_cache; detail=\"only-if-cached, stale\"");
+  CHECK(world.run(offline.get(url).header("Cache-Control", "max-stale")).status() == 504);
+  world.clock->advance(-61s);
   CHECK(world.run(world.session.get(url).only_if_cached()).from_cache());
 }
 
@@ -159,7 +164,9 @@ TEST_CASE("what the program asks for holds without cache_control, too") {
     CHECK(world.asked() == 3);
     CHECK(world.get().body() == "0123456789");
     CHECK(ask_by(world, way, [&] { return session.get(url).no_store().only_if_cached(); }) ==
-          world.run(session.disabled().get(url).only_if_cached()).cache_status());
+          "beast_cache; detail=\"only-if-cached, request no-store\"");
+    CHECK(ask_by(world, way, [&] { return session.disabled().get(url).only_if_cached(); }) ==
+          "beast_cache; detail=\"only-if-cached, disabled\"");
   }
   SECTION("force_refresh, disabled and expire_after") {
     world.get();

@@ -422,3 +422,44 @@ TEST_CASE("Variants by Cookie are told apart by what the jar sends") {
   CHECK(run(io, session.get(origin.url())).body() == "a=1");
   CHECK(run(io, session.get(origin.url())).from_cache());
 }
+
+TEST_CASE("A jar takes back what it has not got, and nothing that has expired meanwhile") {
+  Jar jar;
+  TimePoint const received = jar.clock->now();
+  http::fields response;
+  response.insert("Set-Cookie", "a=old");
+  response.insert("Set-Cookie", "b=old; Max-Age=60");
+  response.insert("Set-Cookie", "c=old; Max-Age=600");
+  response.insert("Set-Cookie", "d=; Max-Age=0");
+  response.insert("Set-Cookie", "e=other; Domain=elsewhere.org");
+  jar.clock->advance(100s);
+  jar.set(home, "a=new");
+  jar.set(home, "d=kept");
+  jar.jar.restore(Url(home), response, received);
+  CHECK(jar.get(home) == "a=new; d=kept; c=old");
+  jar.clock->advance(501s);
+  CHECK(jar.get(home) == "a=new; d=kept");
+}
+
+TEST_CASE("cookies of a stored answer return to the jar, where the user wants that") {
+  ScriptedOrigin origin([](RecordedRequest const&) {
+    return respond(200, "page", "Cache-Control: max-age=60\r\nSet-Cookie: id=1\r\n");
+  });
+  bool const wanted = GENERATE(true, false);
+  bool const shared = GENERATE(true, false);
+  CAPTURE(wanted, shared);
+  asio::io_context io;
+  auto jar = std::make_shared<CookieJar>();
+  auto const mode = shared ? policy::CacheMode::shared_cache : policy::CacheMode::private_cache;
+  CachedSession session(
+      io.get_executor(), std::make_shared<ClientSession>(io.get_executor(), ClientOptions().cookie_jar(jar)),
+      memory_backend(CacheOptions().restore_cookies(wanted).rules(policy::Options().mode(mode))));
+  run(io, session.get(origin.url()));
+  CHECK(jar->size() == 1);
+  jar->clear();
+  CHECK(run(io, session.get(origin.url())).from_cache());
+  CHECK(jar->header(Url(origin.url())) == (wanted && !shared ? "id=1" : ""));
+  jar->store(Url(origin.url()), *Cookie::parse("id=2"));
+  CHECK(run(io, session.get(origin.url())).from_cache());
+  CHECK(jar->header(Url(origin.url())) == "id=2");
+}

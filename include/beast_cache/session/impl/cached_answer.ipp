@@ -31,6 +31,7 @@ class CachedAnswer : protected CachedLookup {
     std::optional<CachedHead> entry;
     if (may_fail) entry.emplace(*stored_);
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
+    restore_cookies(stored, stored);
     if (is_observed() && !may_fail) report_saved(stored.body().remaining().value_or(0), stored, asks_);
     StreamedResponse response = static_cast<StreamedResponse&&>(stored);
     if (may_fail && may_ask() && response.status() == entry->status()) {
@@ -60,6 +61,7 @@ class CachedAnswer : protected CachedLookup {
     head.headers().set(http::field::age, std::to_string(decision_.age().count()));
     CacheInfo info(entry);
     info.set_from_cache(true).set_cache_status(status.str());
+    restore_cookies(head, info);
     if (is_observed()) report_saved(arrival->size().value_or(0), info, asks_);
     auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
                                                   std::move(reader_), true);
@@ -67,6 +69,11 @@ class CachedAnswer : protected CachedLookup {
     auto body = std::make_unique<FlightReader>(arrival, response.take_body());
     return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body)),
                         std::move(info));
+  }
+
+  void restore_cookies(ResponseHead const& head, CacheInfo const& info) const {
+    if (!options().restore_cookies() || rules().shared() || is_background_) return;
+    core_->client().restore_cookies(request_.url(), head.headers(), info.response_time());
   }
 
   /// RFC 9111 section 4.2.4: a stale answer may stand in for one that can't be had.

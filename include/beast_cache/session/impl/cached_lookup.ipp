@@ -60,6 +60,8 @@ class CachedLookup : protected ExchangeRules {
   /// would call it.
   policy::CacheStatus told(policy::Decision const& decision) const {
     policy::CacheStatus status(decision);
+    bool const stays = decision.action() == policy::Action::unsatisfiable;
+    if (stays && !bypass_.empty()) return status.detail(std::string("only-if-cached, ").append(bypass_));
     if (!decision.forwards()) return status;
     if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
     if (limits().is_after_failure()) return status.fwd(policy::Forward::miss).detail("reading failed");

@@ -42,7 +42,7 @@ CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClien
 
 bool CachedCore::has_plain_keys(CacheOptions const& options) noexcept {
   return !options.key() && !options.has_filter() && !options.changes_urls() && !options.include_headers() &&
-         options.match_headers().empty() && options.allows(http::verb::get);
+         !options.restore_cookies() && options.match_headers().empty() && options.allows(http::verb::get);
 }
 
 bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directives) const {
