@@ -281,21 +281,27 @@ class CookieJar::Impl {
   std::uint64_t events_ = 0;
 };
 
+namespace {
+
+/// What the Set-Cookie fields of a response say, but for those that say nothing.
+template <class Take>
+void each_cookie(http::fields const& response, Take take) {
+  for (auto [line, last] = response.equal_range(http::field::set_cookie); line != last; ++line) {
+    auto const cookie = Cookie::parse({line->value().data(), line->value().size()});
+    if (cookie) take(*cookie);
+  }
+}
+
+}  // namespace
+
 CookieJar::CookieJar(std::shared_ptr<Clock const> clock) : impl_(std::make_unique<Impl>(std::move(clock))) {}
 CookieJar::~CookieJar() = default;
 
 void CookieJar::store(Url const& url, http::fields const& response) {
-  auto const lines = response.equal_range(http::field::set_cookie);
-  for (auto line = lines.first; line != lines.second; ++line) {
-    auto const cookie = Cookie::parse({line->value().data(), line->value().size()});
-    if (cookie) store(url, *cookie);
-  }
+  each_cookie(response, [&](Cookie const& cookie) { impl_->store(url, cookie); });
 }
 void CookieJar::restore(Url const& url, http::fields const& response, TimePoint received) {
-  for (auto [line, last] = response.equal_range(http::field::set_cookie); line != last; ++line) {
-    auto const cookie = Cookie::parse({line->value().data(), line->value().size()});
-    if (cookie) impl_->store(url, *cookie, received);
-  }
+  each_cookie(response, [&](Cookie const& cookie) { impl_->store(url, cookie, received); });
 }
 bool CookieJar::store(Url const& url, Cookie const& cookie) {
   return impl_->store(url, cookie);

@@ -73,6 +73,13 @@ class Watcher final : public Observer {
   std::vector<std::string> events;
 };
 
+// A file that holds one response, and is closed.
+void write_page(std::string const& path) {
+  SQLiteBackend backend(path);
+  run(backend.store(page(url, "body")));
+  run(backend.close());
+}
+
 }  // namespace
 
 TEST_CASE("A SQLiteBackend names its file as SQLiteCache does and makes it at the first operation") {
@@ -434,11 +441,7 @@ TEST_CASE("A SQLiteCache and a SQLiteBackend share a file") {
 TEST_CASE("A file that this user may not open is told as such") {
   TempDir dir;
   std::string const path = dir / "cache.sqlite";
-  {
-    SQLiteBackend backend(path);
-    run(backend.store(page(url, "body")));
-    run(backend.close());
-  }
+  write_page(path);
   REQUIRE(::chmod(path.c_str(), 0) == 0);
   REQUIRE(::chmod(std::filesystem::path(path).parent_path().c_str(), 0755) == 0);
   // Nothing is forbidden to root.
@@ -461,11 +464,7 @@ TEST_CASE("A file that this user may not open is told as such") {
 TEST_CASE("A newer schema is refused and left as it is") {
   TempDir dir;
   std::string const path = dir / "demo.sqlite";
-  {
-    SQLiteBackend backend(path);
-    run(backend.store(page(url, "body")));
-    run(backend.close());
-  }
+  write_page(path);
   SECTION("of the tables") {
     execute(path, "UPDATE beast_cache_tables SET version = 8");
   }
@@ -483,11 +482,7 @@ TEST_CASE("A newer schema is refused and left as it is") {
 TEST_CASE("An older schema that no migration knows is an error, and the file stays") {
   TempDir dir;
   std::string const path = dir / "demo.sqlite";
-  {
-    SQLiteBackend backend(path);
-    run(backend.store(page(url, "body")));
-    run(backend.close());
-  }
+  write_page(path);
   execute(path, "UPDATE beast_cache_tables SET version = -1");
   SQLiteBackend backend(path);
   CHECK(failure_of(backend.lookup(query(url))) == cache_errc::migration_failed);
