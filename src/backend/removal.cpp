@@ -56,20 +56,28 @@ bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest
   return had_own_keys || !rows.empty();
 }
 
-std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
-                            AtRest const& at_rest) {
+RemovedSlice remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
+                           AtRest const& at_rest, Walk& walk) {
+  RemovedSlice slice;
+  slice.last = walk.last();
+  std::int64_t const end = walk.end(handle);
   std::vector<std::int64_t> rows;
   {
+    std::string const place(origin.origin());
     sqlite::Statement grouped = handle.statement(sql::grouped);
-    grouped.bind_text(1, origin.origin());
+    grouped.bind_text(1, place).bind(2, walk.last()).bind(3, end).bind(4, slice_rows);
     while (grouped.step()) {
+      slice.last = grouped.integer(0);
+      ++slice.seen;
       std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, grouped.bytes(1));
       // What can't be read might have named one.
       if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
     }
   }
   for (std::int64_t const id : rows) remove_row(handle, id);
-  return rows.size();
+  slice.removed = rows.size();
+  slice.is_last = slice.seen < static_cast<std::uint64_t>(slice_rows);
+  return slice;
 }
 
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {

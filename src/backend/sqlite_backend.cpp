@@ -280,11 +280,7 @@ asio::awaitable<bool> SQLiteBackend::has_url(Url url) {
 }
 
 asio::awaitable<void> SQLiteBackend::close() {
-  std::shared_ptr<Impl> const impl = impl_;
-  std::shared_ptr<LargeBodies> const bodies = impl->take_bodies();
-  if (!bodies) co_return;
-  co_await Impl::tidy(impl, bodies);
-  co_await bodies->database().detach_and_drain();
+  co_await Impl::close(impl_);
 }
 
 }  // namespace v1

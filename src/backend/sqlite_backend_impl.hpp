@@ -150,6 +150,13 @@ class SQLiteBackend::Impl {
     }
   }
 
+  static asio::awaitable<void> close(std::shared_ptr<Impl> self) {
+    std::shared_ptr<LargeBodies> const bodies = self->take_bodies();
+    if (!bodies) co_return;
+    co_await tidy(self, bodies);
+    co_await bodies->database().detach_and_drain();
+  }
+
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
   static asio::awaitable<void> discard(std::shared_ptr<LargeBodies> bodies, LookupQuery const& query,
                                        std::vector<std::int64_t> const& rows) {

@@ -10,15 +10,28 @@
 namespace beast_cache {
 inline namespace v1 {
 
-asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups) {
+asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vector<std::string> groups,
+                                                            RemovalProgress progress) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   Writing const writing(bodies->database().epochs());
+  std::uint64_t seen = 0;
+  std::uint64_t removed = 0;
+  detail::Walk walk;
   auto job = [&](Handle& handle) {
-    std::uint64_t const removed = detail::remove_groups(handle, origin, groups, bodies->at_rest());
+    detail::RemovedSlice const slice = detail::remove_groups(handle, origin, groups, bodies->at_rest(), walk);
     bodies->sweep(handle);
-    return removed;
+    return slice;
   };
-  co_return co_await bodies->write(job);
+  bool more = true;
+  while (more) {
+    detail::RemovedSlice const slice = co_await bodies->write(job);
+    more = !slice.is_last;
+    seen += slice.seen;
+    removed += slice.removed;
+    walk.pass(slice.last);
+    if (slice.seen != 0 && progress) progress(seen, removed);
+  }
+  co_return removed;
 }
 
 asio::awaitable<bool> SQLiteBackend::pin(Url url) {

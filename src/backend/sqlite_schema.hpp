@@ -184,6 +184,9 @@ inline constexpr char drop_oldest_of_principal[] =
     "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE key = ?1 AND principal = ?3 "
     "ORDER BY response_time DESC, id DESC LIMIT -1 OFFSET ?2)";
 
+inline constexpr char variants_after[] =
+    "SELECT key, variant, size FROM responses WHERE (key, variant) > (?1, ?2) ORDER BY key, variant LIMIT ?3";
+inline constexpr char count_responses[] = "SELECT count(*) FROM responses";
 inline constexpr char find_variant[] =
     "SELECT id, size, body_checksum FROM responses WHERE key = ?1 AND variant = ?2";
 inline constexpr char freshen[] =
@@ -201,10 +204,15 @@ inline constexpr char entries_between[] =
 inline constexpr char keys_between[] =
     "SELECT id, key FROM responses WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 inline constexpr char key_of_row[] = "SELECT key FROM responses WHERE id = ?1";
-inline constexpr char grouped[] = "SELECT id, headers FROM responses WHERE group_origin = ?1";
+inline constexpr char grouped[] =
+    "SELECT id, headers FROM responses WHERE group_origin = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4";
 inline constexpr char store_alias[] =
     "INSERT INTO redirects(key, target_key, url, target_url) VALUES(?1, ?2, ?3, ?4) "
     "ON CONFLICT(key) DO UPDATE SET target_key = ?2, target_url = ?4";
+inline constexpr char alias[] = "SELECT target_url FROM redirects WHERE key = ?1";
+inline constexpr char aliases_after[] =
+    "SELECT url, target_url FROM redirects WHERE url > ?1 ORDER BY url LIMIT ?2";
+inline constexpr char count_redirects[] = "SELECT count(*) FROM redirects";
 inline constexpr char count_aliases[] = "SELECT count(*) FROM redirects WHERE target_key = ?1";
 inline constexpr char drop_oldest_aliases[] =
     "DELETE FROM redirects WHERE id IN (SELECT id FROM redirects WHERE target_key = ?1 "

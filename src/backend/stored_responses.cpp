@@ -6,7 +6,6 @@
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
-#include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
 #include "detail/body_buffers.hpp"
 #include "storage/sqlite/key_feed.hpp"
@@ -53,6 +52,7 @@ class Candidate {
     return verdict;
   }
   FoundRow complete() && { return FoundRow(id_, std::move(row_), std::move(body_)); }
+  StoredBody take_body() && { return std::move(body_); }
 
  private:
   // One that was too large to be read with its head. As it came it is read right into its place, not by way
@@ -275,21 +275,52 @@ void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
 
 namespace {
 
-// Whether a row can't be what was stored, whatever it was stored for.
-bool is_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t id, std::string const& key) {
+// Reads a row, whatever it was stored for, into `response` where it is good. One that is not there counts as
+// removed.
+Verdict read_row(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t id, std::string const& key,
+                 std::optional<StoredResponse>& response) {
   sqlite::Statement select = handle.statement(sql::head);
   select.bind(1, id).bind_text(2, key);
-  if (!select.step()) return false;
+  if (!select.step()) return Verdict::removed;
   ResponseRow const row(select);
-  Verdict const verdict = judge_head(select, row, key, bodies.seal());
-  if (verdict != Verdict::good) return verdict == Verdict::damaged;
+  Verdict verdict = judge_head(select, row, key, bodies.seal());
+  if (verdict != Verdict::good) return verdict;
   std::optional<Url> const url = Url::parse(row.url());
-  if (!url || !row.decode(*url, bodies.at_rest())) return true;
+  std::optional<CachedHead> head;
+  if (url) head = row.decode(*url, bodies.at_rest());
+  if (!head) return Verdict::damaged;
+  if (key != create_key(*url)) head->set_key(key);
   Candidate candidate(select, row);
-  return candidate.read(handle, bodies) == Verdict::damaged;
+  verdict = candidate.read(handle, bodies);
+  if (verdict == Verdict::good) response.emplace(std::move(*head), std::move(candidate).take_body());
+  return verdict;
+}
+
+bool is_damaged(sqlite::Handle& handle, LargeBodies& bodies, std::int64_t id, std::string const& key) {
+  std::optional<StoredResponse> response;
+  return read_row(handle, bodies, id, key, response) == Verdict::damaged;
 }
 
 }  // namespace
+
+std::optional<std::int64_t> find_variant(sqlite::Handle& handle, std::string const& key,
+                                         std::string const& variant) {
+  sqlite::Statement find = handle.statement(sql::find_variant);
+  find.bind_text(1, key).bind_text(2, variant);
+  return find.step() ? std::optional(find.integer(0)) : std::nullopt;
+}
+
+std::optional<StoredResponse> read_variant(sqlite::Handle& handle, LargeBodies& bodies,
+                                           std::string const& key, std::string const& variant) {
+  std::optional<StoredResponse> response;
+  std::optional<std::int64_t> const id = find_variant(handle, key, variant);
+  if (!id) return response;
+  Verdict const verdict = read_row(handle, bodies, *id, key, response);
+  std::string const what = bodies.database().path() + ": the response with the key " + key + '/' + variant;
+  if (verdict == Verdict::damaged) throw Error(cache_errc::bad_value, what);
+  if (verdict == Verdict::bad_signature) throw Error(cache_errc::bad_signature, what);
+  return response;
+}
 
 DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, Walk& walk) {
   constexpr std::int64_t rows = 256;
@@ -322,146 +353,6 @@ std::uint64_t remove_damaged(sqlite::Handle& handle, LargeBodies& bodies,
     ++removed;
   }
   return removed;
-}
-
-RowToStore::RowToStore(StoredResponse const& response, LargeBodies const& bodies)
-    : response_(response),
-      bodies_(bodies),
-      key_(response.key().empty() ? create_key(response.url()) : response.key()),
-      variant_(create_variant(response)),
-      headers_(ResponseRow::encode_fields(bodies.at_rest(), response.headers())),
-      vary_headers_(ResponseRow::encode_fields(bodies.at_rest(), response.vary_headers())),
-      parts_(format_parts(response.parts())) {
-  if (response.key().empty()) {
-    search_ = SearchKey::of(response.url(), response.headers());
-  } else {
-    url_key_ = create_key(response.url());
-  }
-  if (!policy::cache_groups(response.headers()).empty()) group_origin_ = response.url().origin();
-  if (response.body().source()) large_ = &bodies.own(*response.body().source());
-}
-
-std::size_t RowToStore::size() const noexcept {
-  return response_.url().str().size() + response_.reason().size() + headers_.size() + vary_headers_.size() +
-         parts_.size() + (large_ ? 0 : text()->size());
-}
-
-// What is compressed already costs time and saves nothing.
-bool RowToStore::is_compressible() const {
-  auto const coding = response_.headers().find(http::field::content_encoding);
-  if (coding != response_.headers().end() && !boost::beast::iequals(coding->value(), "identity"))
-    return false;
-  std::string_view const type = response_.headers()[http::field::content_type];
-  auto const is = [&](std::string_view prefix) {
-    return boost::beast::iequals(type.substr(0, prefix.size()), prefix);
-  };
-  bool const is_text = is("image/svg") || is("image/bmp") || is("audio/midi");
-  bool const is_dense = is("image/") || is("audio/") || is("video/") || is("font/woff") ||
-                        is("application/zip") || is("application/gzip") || is("application/zstd");
-  return is_text || !is_dense;
-}
-
-std::string RowToStore::body_checksum() const {
-  return large_ ? LargeBodies::checksum_of(large_->token()) : bodies_.seal().of_body(*text());
-}
-
-std::string RowToStore::bind(sqlite::Statement& statement, std::string const& body_checksum) const {
-  ResponseRow const row(response_, headers_, vary_headers_, body_checksum, parts_);
-  row.bind(statement);
-  auto const bind_optional = [&](int index, std::string const* text) {
-    if (text) {
-      statement.bind_text(index, *text);
-    } else {
-      statement.bind_null(index);
-    }
-  };
-  bind_optional(18, group_origin_ ? &*group_origin_ : nullptr);
-  bind_optional(19, search_ ? &search_->path() : nullptr);
-  bind_optional(20, search_ ? &search_->search() : nullptr);
-  bind_optional(21, url_key_ ? &*url_key_ : nullptr);
-  return bodies_.seal().of_head(row.sealed_text(key_));
-}
-
-void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
-  std::string const body_checksum = this->body_checksum();
-  sqlite::Statement insert = handle.statement(sql::store);
-  std::string const checksum = bind(insert, body_checksum);
-  insert.bind_text(22, checksum).bind_text(23, key_).bind_text(24, variant_);
-  if (large_) {
-    insert.bind_blob(25, std::string_view("", 0)).bind(26, large_->id()).bind(27, as_it_came).run();
-    bodies_.keep(handle, *large_);
-  } else {
-    AtRest::Coded const coded = bodies_.at_rest().encode("body", *text(), is_compressible());
-    insert.bind_blob(25, coded.bytes()).bind_null(26).bind(27, coded.coding()).run();
-  }
-  // Dropping takes a temporary table, which costs more than all the rest: seldom is there anything to drop.
-  auto const count_of = [](sqlite::Statement& count) {
-    return count.step() ? static_cast<std::size_t>(count.integer(0)) : 0;
-  };
-  sqlite::Statement all = handle.statement(sql::count_variants);
-  all.bind_text(1, key_);
-  std::size_t const variants = count_of(all);
-  if (variants <= most) return;
-  std::string const& principal = response_.principal();
-  sqlite::Statement own = handle.statement(sql::count_variants_of_principal);
-  own.bind_text(1, key_).bind_text(2, principal);
-  if (count_of(own) > most) {
-    sqlite::Statement drop = handle.statement(sql::drop_oldest_of_principal);
-    drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most)).bind_text(3, principal).run();
-  }
-  // A look-up goes over all of them.
-  std::size_t const most_of_all = 8 * most;
-  if (variants <= most_of_all) return;
-  sqlite::Statement drop = handle.statement(sql::drop_oldest);
-  drop.bind_text(1, key_).bind(2, static_cast<std::int64_t>(most_of_all)).run();
-}
-
-bool RowToStore::freshen(sqlite::Handle& handle) const {
-  std::string const body_checksum = this->body_checksum();
-  std::int64_t id = 0;
-  {
-    sqlite::Statement find = handle.statement(sql::find_variant);
-    find.bind_text(1, key_).bind_text(2, variant_);
-    // Someone else may have stored another body since this one was looked up: the head is not for that one.
-    bool const same_body = find.step() &&
-                           find.integer(1) == static_cast<std::int64_t>(response_.body().size()) &&
-                           find.bytes(2) == body_checksum;
-    if (!same_body) return false;
-    id = find.integer(0);
-  }
-  sqlite::Statement update = handle.statement(sql::freshen);
-  std::string const checksum = bind(update, body_checksum);
-  update.bind_text(22, checksum).bind(23, id).run();
-  return true;
-}
-
-void store_alias(sqlite::Handle& handle, Url const& from, std::string const& key, Url const& to,
-                 std::string const& target_key) {
-  sqlite::Statement insert = handle.statement(sql::store_alias);
-  insert.bind_text(1, key).bind_text(2, target_key).bind_text(3, from.str()).bind_text(4, to.str()).run();
-  // There may be no end of URLs that lead to one.
-  constexpr std::int64_t most = CacheBackend::max_variants;
-  {
-    sqlite::Statement count = handle.statement(sql::count_aliases);
-    count.bind_text(1, target_key);
-    if (!count.step() || count.integer(0) <= most) return;
-  }
-  handle.statement(sql::drop_oldest_aliases).bind_text(1, target_key).bind(2, most).run();
-}
-
-bool has_url(sqlite::Handle& handle, std::string const& key, std::string const& url_key) {
-  sqlite::Statement query = handle.statement(sql::has_url);
-  query.bind_text(1, key).bind_text(2, url_key);
-  return query.step() && query.integer(0) != 0;
-}
-
-bool pin(sqlite::Handle& handle, std::string const& key, Url const& url) {
-  handle.statement(sql::pin).bind_text(1, key).bind_text(2, url.str()).run();
-  return handle.changes() != 0;
-}
-bool unpin(sqlite::Handle& handle, std::string const& key) {
-  handle.statement(sql::unpin).bind_text(1, key).run();
-  return handle.changes() != 0;
 }
 
 }  // namespace detail

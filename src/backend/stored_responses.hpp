@@ -86,6 +86,12 @@ DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, Walk& wal
 std::uint64_t remove_damaged(sqlite::Handle& handle, LargeBodies& bodies,
                              std::vector<std::int64_t> const& rows);
 
+std::optional<std::int64_t> find_variant(sqlite::Handle& handle, std::string const& key,
+                                         std::string const& variant);
+// Throws Error(bad_value) when it is damaged, Error(bad_signature) when it is somebody else's.
+std::optional<StoredResponse> read_variant(sqlite::Handle& handle, LargeBodies& bodies,
+                                           std::string const& key, std::string const& variant);
+
 // A response on its way into the table: what can be worked out before the transaction.
 class RowToStore {
  public:
@@ -125,8 +131,17 @@ bool remove_with_aliases(sqlite::Handle& handle, std::string const& key);
 // What is stored for the URL under keys of its own, and what is for other URLs and answers requests for this
 // one, by their No-Vary-Search.
 bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
-std::uint64_t remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
-                            AtRest const& at_rest);
+class RemovedSlice {
+ public:
+  RemovedSlice() = default;
+
+  std::int64_t last = 0;  // the last row's id that was looked at
+  std::uint64_t seen = 0, removed = 0;
+  bool is_last = false;
+};
+// Those that are in one of the groups, of the next rows that are in any.
+RemovedSlice remove_groups(sqlite::Handle& handle, Url const& origin, std::vector<std::string> const& groups,
+                           AtRest const& at_rest, Walk& walk);
 // @param url_key Of the URL, where a user's function makes another key of it.
 bool has_url(sqlite::Handle& handle, std::string const& key, std::string const& url_key);
 // Whether that changed anything.

@@ -40,9 +40,14 @@ constexpr int hex_value(char c) noexcept {
   return to_lower(c) - 'a' + 10;
 }
 
+void append_escape(std::string& out, char c) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  auto const byte = static_cast<unsigned char>(c);
+  out.append(1, '%').append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+}
+
 /// RFC 3986 section 6.2.2.1 and 6.2.2.2, for text whose escapes are known to be well formed.
 std::string normalise_escapes(std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -50,13 +55,11 @@ std::string normalise_escapes(std::string_view text) {
       out += text[i];
       continue;
     }
-    int const value = hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]);
-    if (auto const c = static_cast<char>(value); is_unreserved(c)) {
+    auto const c = static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+    if (is_unreserved(c)) {
       out += c;
     } else {
-      out += '%';
-      out += digits[static_cast<std::size_t>(value / 16)];
-      out += digits[static_cast<std::size_t>(value % 16)];
+      append_escape(out, c);
     }
     i += 2;
   }
@@ -211,19 +214,48 @@ bool names_unix_socket(std::string_view text) noexcept {
                     [](char a, char b) { return to_lower(a) == b; });
 }
 
+bool begins_with_escape(std::string_view text) noexcept {
+  constexpr std::string_view digits = "0123456789abcdefABCDEF";
+  return text.size() > 2 && text[0] == '%' && digits.find(text[1]) != std::string_view::npos &&
+         digits.find(text[2]) != std::string_view::npos;
+}
+
+/// A reference with all that is missing of its percent-encoding behind the authority, without its fragment.
+/// Control characters stay as they are.
+std::string escape_reference(std::string_view reference) {
+  constexpr std::string_view reserved = ":/?@!$&'()*+,;=";
+  reference = reference.substr(0, reference.find('#'));
+  std::size_t const slashes = reference.find("//");
+  bool const has_authority =
+      slashes == 0 || (slashes != std::string_view::npos && slashes != 1 &&
+                       reference.find_first_of(":/?") == slashes - 1 && reference[slashes - 1] == ':');
+  std::size_t const begin =
+      has_authority ? std::min(reference.find_first_of("/?", slashes + 2), reference.size()) : 0;
+  std::string out(reference.substr(0, begin));
+  for (std::size_t i = begin; i < reference.size(); ++i) {
+    char const c = reference[i];
+    bool const is_control = static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+    bool const stands = is_control || is_unreserved(c) || reserved.find(c) != std::string_view::npos ||
+                        begins_with_escape(reference.substr(i));
+    if (stands) {
+      out += c;
+    } else {
+      append_escape(out, c);
+    }
+  }
+  return out;
+}
+
 /// What percent-encoded text stands for; nothing where it is malformed, or holds what has to be encoded.
 std::optional<std::string> decode(std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdefABCDEF";
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (is_unreserved(text[i])) {
       out += text[i];
       continue;
     }
-    if (text[i] != '%') return std::nullopt;
-    std::string_view const escape = text.substr(i + 1, 2);
-    if (escape.size() < 2 || escape.find_first_not_of(digits) != std::string_view::npos) return std::nullopt;
-    out += static_cast<char>(hex_value(escape[0]) * 16 + hex_value(escape[1]));
+    if (!begins_with_escape(text.substr(i))) return std::nullopt;
+    out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
     i += 2;
   }
   return out;
@@ -330,13 +362,11 @@ std::optional<Url> Url::parse_unix(std::string_view text) {
   parts.port = over_tcp->port();
   parts.scheme_size = static_cast<std::uint8_t>(unix_scheme.size() - 3);
   parts.text = unix_scheme;
-  constexpr std::string_view digits = "0123456789ABCDEF";
   for (char const c : *path) {
     if (is_unreserved(c)) {
       parts.text += c;
     } else {
-      auto const byte = static_cast<unsigned char>(c);
-      parts.text.append(1, '%').append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+      append_escape(parts.text, c);
     }
   }
   parts.host_end = parts.target = parts.text.size();
@@ -416,8 +446,14 @@ std::string_view Url::authority() const noexcept {
 }
 
 std::optional<Url> Url::resolve(std::string_view reference) const {
-  if (parts_->text.empty()) return std::nullopt;
-  auto const parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
+  if (parts_->text.empty() || reference.size() > max_url_size) return std::nullopt;
+  auto parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
+  std::string escaped;
+  if (!parsed) {
+    escaped = escape_reference(reference);
+    reference = escaped;
+    parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
+  }
   if (!parsed) return std::nullopt;
   urls::url_view const& view = *parsed;
   std::string text(scheme());

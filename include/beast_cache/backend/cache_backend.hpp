@@ -171,7 +171,8 @@ class CacheBackend {
 
   /// Removes the responses of `origin` that belong to one of the groups.
   /// @return How many. Source: RFC 9875 section 3.
-  virtual asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups);
+  virtual asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups,
+                                                       RemovalProgress progress = RemovalProgress());
 
   /// Whether anything is stored for a URL, expired or not.
   virtual asio::awaitable<bool> has_url(Url url);
@@ -194,6 +195,13 @@ class CacheBackend {
 
   /// Removes everything.
   virtual asio::awaitable<void> clear();
+
+  /// What holds the responses, as a key-value store of whole ones: to walk them with their bodies, say. It
+  /// goes past the options and the requests under way.
+  /// @return The cache that the constructor was given; null from a backend of one's own that has none.
+  virtual std::shared_ptr<BaseCache<CachedResponse>> responses() const { return responses_; }
+  /// The same of the redirects.
+  virtual std::shared_ptr<BaseCache<std::string>> redirects() const { return redirects_; }
 
   /// Closes the store; later operations fail with `cache_errc::closed`. Closing twice is fine.
   virtual asio::awaitable<void> close();

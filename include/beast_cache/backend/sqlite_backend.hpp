@@ -57,7 +57,10 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<void> store_alias(Url from, Url to) override;
   asio::awaitable<bool> remove_with_aliases(Url url) override;
   asio::awaitable<bool> remove_key(std::string key) override;
-  asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups) override;
+  /// Other writers go on between the slices of 2048 responses with a group. Cancellation: all types, between
+  /// two slices; what is removed stays so.
+  asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups,
+                                               RemovalProgress progress = RemovalProgress()) override;
   asio::awaitable<bool> has_url(Url url) override;
   using CacheBackend::remove_expired;
   /// Other writers go on between the slices of 131 072 rows. Cancellation: all types, between two slices;
@@ -66,6 +69,16 @@ class SQLiteBackend final : public CacheBackend {
                                                 RemovalProgress progress = RemovalProgress()) override;
   asio::awaitable<void> clear() override;
   asio::awaitable<void> close() override;
+
+  /// The table `responses`. Keys are `KEY/VARIANT`, of the columns of these names: those of one URL begin
+  /// with its `create_key` and lie together. A response is written under its own key only.
+  /// Errors: `cache_errc::bad_value` for what is damaged, until `remove_invalid`; `invalid_argument` for
+  ///   `write` under another key. Executor and hops: one each; a body in pieces takes one more for each.
+  ///   `close` closes the backend.
+  std::shared_ptr<BaseCache<CachedResponse>> responses() const override;
+  /// The table `redirects`: keys and values are URLs, the one that redirected and the one that it led to in
+  /// the end. Errors: `http_errc::invalid_url` for writing what is none.
+  std::shared_ptr<BaseCache<std::string>> redirects() const override;
 
   /// Lists what is stored, without reading bodies. `co_await backend.entries(filter).next()`.
   /// Executor and hops: a hop for each 2048 rows that are looked at, each a transaction of its own.
@@ -99,6 +112,8 @@ class SQLiteBackend final : public CacheBackend {
  private:
   class Impl;
   class EntrySource;
+  class ResponseView;
+  class RedirectView;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -76,6 +76,8 @@ class Url {
   }
 
   /// The URL that `reference` names when it is found in a document at this one (a redirect's Location).
+  /// Behind the authority it need not be percent-encoded: spaces, brackets and UTF-8 are taken as browsers
+  /// take them, though not backslashes for slashes.
   /// @return `std::nullopt` when it is malformed, leads to another scheme, or to another origin's socket.
   /// Source: RFC 3986 section 5.2.
   std::optional<Url> resolve(std::string_view reference) const;

@@ -204,3 +204,22 @@ TEST_CASE("A person sees entries and hosts in views") {
   CHECK(execute(stored.path(), "SELECT host, entries, bytes, stale FROM v_hosts") ==
         "www.a.example|1|300|1\na.example|2|30|2\nb.example|1|5|1");
 }
+
+TEST_CASE("A group is removed in slices, with progress, and only what was there when it began") {
+  TempDir dir;
+  SQLiteBackend backend(dir / "cache");
+  auto const store = [&](int number, std::string_view group) {
+    std::string const url = "http://a.example/" + std::to_string(number);
+    std::string const headers = "Cache-Groups: \"" + std::string(group) + "\"\r\n";
+    run(backend.store(answer(make_request(url), headers, "x")));
+  };
+  for (int i = 0; i < 2500; ++i) store(i, i % 2 == 0 ? "even" : "odd");
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
+  auto const progress = [&](std::uint64_t seen, std::uint64_t removed) { told.emplace_back(seen, removed); };
+  CHECK(run(backend.remove_groups(Url("http://a.example/"), {"even"}, progress)) == 1250);
+  CHECK(told == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{2048, 1024}, {2500, 1250}});
+  CHECK(run(backend.remove_groups(Url("http://a.example/"), {"even"}, progress)) == 0);
+  auto const fails = [](std::uint64_t, std::uint64_t) { throw std::runtime_error("enough"); };
+  CHECK_THROWS(run(backend.remove_groups(Url("http://a.example/"), {"odd"}, fails)));
+  CHECK_FALSE(run(backend.has_url(Url("http://a.example/1"))));
+}

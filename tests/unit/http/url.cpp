@@ -132,7 +132,7 @@ TEST_CASE("A reference is resolved as RFC 3986 shows") {
 
 TEST_CASE("A reference that leads nowhere is refused") {
   std::string const text = GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)", "http:g",
-                                    "mailto:a@b", "a b", "\r\n", "//", "http://", "%", "\xc3\xbc");
+                                    "mailto:a@b", "a\r\nb", "\r\n", "//", "http://", "\x7f");
   INFO(text);
   CHECK_FALSE(Url("http://a/b").resolve(text));
   CHECK_FALSE(Url().resolve("/x"));

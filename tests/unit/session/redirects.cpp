@@ -66,11 +66,32 @@ TEST_CASE("Only a redirect status with a Location is followed") {
 }
 
 TEST_CASE("A Location that can't be followed is refused") {
-  std::string const location = GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)",
-                                        "file:///etc/passwd", "http://", "a b", "http://h:99999/", "//");
+  std::string const location =
+      GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)", "file:///etc/passwd", "http://", "a\tb",
+               "http://h:99999/", "//", "http://h b/", "//[x]/", "a b:c", "http:// /");
   INFO(location);
   Request const request(http::verb::get, Url("http://h/a"));
   CHECK(refusal(request, redirect(302, location)) == http_errc::redirect_target);
+}
+
+TEST_CASE("A Location is followed as browsers do, percent-encoded or not") {
+  class Row {
+   public:
+    Row(std::string_view l, std::string_view u) : location(l), url(u) {}
+    std::string_view location, url;
+  };
+  auto const row = GENERATE(
+      Row("a b", "http://h/x/a%20b"), Row("/f[1].txt?q=a|b{c}", "http://h/f%5B1%5D.txt?q=a%7Cb%7Bc%7D"),
+      Row("/caf\xc3\xa9?n=\xc3\xbc#\xc3\xa4#", "http://h/caf%C3%A9?n=%C3%BC"),
+      Row("https://other:8080/a b/%7e/100%", "https://other:8080/a%20b/~/100%25"),
+      Row("//other?a\"b", "http://other/?a%22b"), Row("?<x>^`", "http://h/x/y?%3Cx%3E%5E%60"),
+      Row("\\\\evil\\", "http://h/x/%5C%5Cevil%5C"), Row("/a b/../%zz%41", "http://h/%25zzA"),
+      Row("/a//b c", "http://h/a//b%20c"), Row("x?u=http://z/ y", "http://h/x/x?u=http://z/%20y"));
+  INFO(row.location);
+  std::optional<Request> const next =
+      next_hop(Request(http::verb::get, Url("http://h/x/y")), redirect(302, row.location));
+  REQUIRE(next);
+  CHECK(next->url().str() == row.url);
 }
 
 TEST_CASE("No redirect leads to a socket of this machine, or away from one") {

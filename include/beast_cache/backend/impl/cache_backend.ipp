@@ -236,11 +236,13 @@ asio::awaitable<bool> CacheBackend::remove_key(std::string key) {
   co_return removed > 0 || was_alias;
 }
 
-asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vector<std::string> groups) {
+asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vector<std::string> groups,
+                                                           RemovalProgress progress) {
   return remove_where(
       [origin = std::move(origin), groups = std::move(groups)](CachedResponse const& response) {
         return same_origin(response.url(), origin) && policy::shares_group(response.headers(), groups);
-      });
+      },
+      std::move(progress));
 }
 
 class CacheBackend::EntrySource final : public CursorSource<StoredEntry> {
