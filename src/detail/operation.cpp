@@ -170,6 +170,7 @@ Operation::Operation(OperationKind const& kind, asio::any_io_executor const& exe
       quick_(kind.quick),
       mode_(kind.mode),
       scope_(kind.scope),
+      epoch_(kind.epoch),
       weight_(kind.weight) {}
 
 void Operation::cancel() noexcept {
@@ -191,6 +192,14 @@ bool Operation::is_polled_for() const noexcept {
 
 void Operation::put_off(OperationList& behind) noexcept {
   service_.put_off(this, behind);
+}
+
+bool Operation::put_aside() noexcept {
+  return service_.put_aside(this);
+}
+
+void Operation::take_up() noexcept {
+  service_.take_up(this);
 }
 
 Operation* OperationList::await_link(std::atomic<Operation*> const& link) noexcept {
@@ -365,6 +374,25 @@ void OperationService::put_off(Operation* operation, OperationList& behind) noex
   given_back.append(std::move(waiting_));
   waiting_ = std::move(given_back);
   if (taken_meanwhile) admit_waiting();
+}
+
+bool OperationService::put_aside(Operation* operation) noexcept {
+  std::lock_guard lock(mutex_);
+  forget(operation);
+  if (stopped_) {
+    operation->references_.fetch_sub(1, std::memory_order_acq_rel);
+    bury(operation);
+    changed_.notify_all();
+    return false;
+  }
+  bool const waits = reopen(operation);
+  admit_waiting();
+  return waits;
+}
+
+void OperationService::take_up(Operation* operation) noexcept {
+  std::lock_guard lock(mutex_);
+  if (!operation->admitted_) admit(operation);
 }
 
 // Makes a claimed operation one that has not begun. False if it is cancelled instead.

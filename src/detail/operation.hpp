@@ -6,6 +6,7 @@
 //   queued    --cancel()-->  cancelled            posted --> completed with operation_aborted
 // Whoever wins the exchange on state_ decides. The lane skips what it can't claim, so that a cancelled
 // operation may be completed, and its coroutine be gone, before the lane comes across the empty shell.
+//   claimed   --put_aside--> queued, and held by the lane itself until it can be run
 //
 // Back-pressure: a context has a bounded number of operations, and of bytes in them, with the lanes; what is
 // beyond waits in its OperationService, in order, and costs no more than its own arguments. Results that
@@ -38,6 +39,7 @@ class OperationKind {
   OperationKind() = default;
   int mode = 0;
   std::uint64_t scope = 0;
+  std::uint64_t epoch = 0;
   std::size_t weight = 0;  // bytes that the job holds
   bool quick = false;      // done in some microseconds, as a rule
 };
@@ -97,6 +99,12 @@ class Operation {
   bool has_to_wait() const noexcept;
   void put_off(OperationList& behind) noexcept;
 
+  // Lane: one that is claimed, and can't be run yet. It does not count meanwhile, so that those behind it
+  // come to the lanes, and can be cancelled. False if it was, or its context has gone: then it is not the
+  // lane's any more. Before it is run it is claimed again, and counted.
+  bool put_aside() noexcept;
+  void take_up() noexcept;
+
   // Lane: whether its context looks for what is finished, so that handing over little costs little.
   bool is_polled_for() const noexcept;
 
@@ -120,6 +128,8 @@ class Operation {
   int mode() const noexcept { return mode_; }
   // Operations with one scope other than 0 belong together.
   std::uint64_t scope() const noexcept { return scope_; }
+  // What they were prepared for; 0 for anything.
+  std::uint64_t epoch() const noexcept { return epoch_; }
 
  protected:
   Operation(OperationKind const& kind, asio::any_io_executor const& executor);
@@ -163,6 +173,7 @@ class Operation {
   bool quick_;
   int mode_;
   std::uint64_t scope_;
+  std::uint64_t epoch_;
   std::size_t weight_;             // bytes of the arguments
   std::size_t result_weight_ = 0;  // and of the result
   std::chrono::steady_clock::time_point noted_time_;
@@ -190,6 +201,10 @@ class OperationService final : public asio::execution_context::service {
   // Lane: see Operation::has_to_wait.
   bool congested(Lane const& lane) const noexcept;
   void put_off(Operation* operation, OperationList& behind) noexcept;
+
+  // Lane: see Operation::put_aside.
+  bool put_aside(Operation* operation) noexcept;
+  void take_up(Operation* operation) noexcept;
 
   // Lane: see Operation::is_polled_for.
   bool has_poller() const noexcept { return has_poller_.load(std::memory_order_relaxed); }

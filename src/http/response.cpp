@@ -153,7 +153,7 @@ std::vector<Link> ResponseHead::links() const {
   for (auto line = lines.first; line != lines.second; ++line) {
     std::string_view const text(line->value().data(), line->value().size());
     for (Link& link : Link::parse(text)) {
-      std::optional<Url> const target = url_.resolve(link.target());
+      std::optional<Url> const target = url_.follow(link.target());
       if (target) link.set_target(target->str());
       all.push_back(std::move(link));
     }

@@ -446,14 +446,8 @@ std::string_view Url::authority() const noexcept {
 }
 
 std::optional<Url> Url::resolve(std::string_view reference) const {
-  if (parts_->text.empty() || reference.size() > max_url_size) return std::nullopt;
-  auto parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
-  std::string escaped;
-  if (!parsed) {
-    escaped = escape_reference(reference);
-    reference = escaped;
-    parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
-  }
+  if (parts_->text.empty()) return std::nullopt;
+  auto const parsed = urls::parse_uri_reference(urls::string_view(reference.data(), reference.size()));
   if (!parsed) return std::nullopt;
   urls::url_view const& view = *parsed;
   std::string text(scheme());
@@ -478,6 +472,12 @@ std::optional<Url> Url::resolve(std::string_view reference) const {
   }
   if (view.has_query()) text.append(1, '?').append(to_std(view.encoded_query()));
   return parse(text);
+}
+
+std::optional<Url> Url::follow(std::string_view reference) const {
+  std::optional<Url> url = resolve(reference);
+  if (!url && reference.size() <= max_url_size) url = resolve(escape_reference(reference));
+  return url;
 }
 
 }  // namespace v1

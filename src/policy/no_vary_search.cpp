@@ -118,11 +118,12 @@ NoVarySearch::NoVarySearch(http::fields const& response) {
     if (!names || !read.all_) return;
     read.names_ = std::move(*names);
   }
+  std::sort(read.names_.begin(), read.names_.end());
   *this = std::move(read);
 }
 
 bool NoVarySearch::ignores(std::string_view name) const noexcept {
-  bool const listed = std::find(names_.begin(), names_.end(), name) != names_.end();
+  bool const listed = std::binary_search(names_.begin(), names_.end(), name);
   return listed != all_;
 }
 

@@ -76,22 +76,32 @@ void take_out_own_conditions(http::fields& request) {
 
 }  // namespace
 
+bool may_answer_other_fields(StoredView const& stored) noexcept {
+  http::fields const& headers = stored.headers();
+  if (!detail::EntityTag{headers}.is_strong() || headers.count(http::field::set_cookie) != 0) return false;
+  return detail::for_each_member(headers, http::field::vary, [](std::string_view name) {
+    return !boost::beast::iequals(name, "Cookie") && !boost::beast::iequals(name, "Authorization");
+  });
+}
+
 void add_validators(http::fields& request, StoredView const& stored) {
   add_validators(request, std::span<StoredView const>(&stored, 1));
 }
 
 std::size_t add_validators(http::fields& request, std::span<StoredView const> variants) {
+  constexpr std::size_t most = 4096;
   std::string tags;
   std::size_t count = 0;
   for (auto const& variant : variants) {
     detail::EntityTag const tag{variant.headers()};
-    if (!tag) continue;
-    ++count;
+    if (!tag || tag.text().size() > most) continue;
     // Variants may share a tag only by mistake, but a tag is never asked about twice.
     bool const known = std::any_of(variants.data(), &variant, [&](StoredView const& earlier) {
       return detail::EntityTag{earlier.headers()}.text() == tag.text();
     });
-    if (known) continue;
+    bool const fits = known || tags.size() + tag.text().size() + 2 <= most;
+    if (fits) ++count;
+    if (known || !fits) continue;
     if (!tags.empty()) tags += ", ";
     tags += tag.text();
   }
@@ -157,7 +167,8 @@ http::fields freshened(http::fields const& stored, http::fields const& not_modif
   update.erase(http::field::content_length);
   update.erase(http::field::content_encoding);
   update.erase(http::field::content_range);
-  // The stored body's digest stays with it; Content-Digest in a 304 is that of no content (RFC 9530 section 2).
+  // The stored body's digest stays with it; Content-Digest in a 304 is that of no content (RFC 9530 section
+  // 2).
   update.erase(http::field::content_md5);
   update.erase("Content-Digest");
   http::fields result = stored;

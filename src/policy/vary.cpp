@@ -117,6 +117,21 @@ bool same_preferences(http::field name, Lines const& a, Lines const& b) noexcept
 }
 
 }  // namespace detail
+
+bool accepts_coding(http::fields const& request, http::fields const& response) noexcept {
+  if (response.count(http::field::content_encoding) == 0 || request.count(http::field::accept_encoding) == 0)
+    return true;
+  detail::Preferences const asked{detail::Lines{request, http::field::accept_encoding}};
+  if (!asked) return true;  // nobody knows what is asked for
+  return detail::for_each_member(response, http::field::content_encoding, [&](std::string_view member) {
+    std::string_view const coding = detail::name_of(member);
+    auto const* found = asked.find(coding);
+    if (found == asked.end()) found = asked.find("*");
+    bool const is_accepted = found != asked.end() && found->weight != 0;
+    return is_accepted || detail::iequals(coding, "identity");
+  });
+}
+
 }  // namespace policy
 }  // namespace v1
 }  // namespace beast_cache

@@ -18,6 +18,12 @@ bool fits_a_line(std::string_view text) noexcept {
   return text.find_first_of("\t\r\n") == std::string_view::npos;
 }
 
+// RFC 6265bis section 5.7, steps 2 and 3: not in a header field either.
+bool has_control_characters(std::string_view text) noexcept {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
 }  // namespace
 
 std::string format_cookies(CookieDomains const& domains) {
@@ -53,7 +59,7 @@ void parse_cookies(std::string_view text, std::function<void(CookieEntry)> const
     if (line.starts_with('#')) continue;
     std::string_view domain = cut(line, '\t');
     if (domain.starts_with('.')) domain.remove_prefix(1);
-    entry.domain = std::string(domain);
+    entry.domain = to_lower(domain);
     entry.host_only = cut(line, '\t') != "TRUE";
     entry.path = std::string(cut(line, '\t'));
     entry.secure = cut(line, '\t') == "TRUE";
@@ -67,6 +73,7 @@ void parse_cookies(std::string_view text, std::function<void(CookieEntry)> const
     bool const is_number = result.ec == std::errc() && result.ptr == end && seconds >= 0 && seconds < most;
     if (!is_number || entry.domain.empty() || !entry.path.starts_with('/')) continue;
     if (entry.name.empty() && entry.value.empty()) continue;
+    if (has_control_characters(entry.name) || has_control_characters(entry.value)) continue;
     entry.persistent = seconds != 0;
     if (entry.persistent) entry.expires = TimePoint(std::chrono::seconds(seconds));
     add(std::move(entry));

@@ -61,7 +61,7 @@ bool becomes_get(http::verb method, unsigned status) noexcept {
 /// Where a Location leads. A server behind a socket knows itself as `http://localhost`: that is the Host it
 /// gets.
 std::optional<Url> target_of(Url const& from, std::string_view location) {
-  std::optional<Url> target = from.resolve(location);
+  std::optional<Url> target = from.follow(location);
   if (target && from.is_unix() && target->origin() == "http://localhost")
     target = from.resolve(target->target());
   return target;

@@ -191,6 +191,20 @@ class Commits {
   bool any_ = false;
 };
 
+class QueryOnly {
+ public:
+  explicit QueryOnly(Handle& handle) : handle_(handle) { handle_.execute("PRAGMA query_only=ON"); }
+  QueryOnly(QueryOnly const&) = delete;
+  QueryOnly& operator=(QueryOnly const&) = delete;
+  ~QueryOnly() {
+    // It touches nothing and waits for nobody; a handle that can't do that can't do anything.
+    sqlite3_exec(handle_.raw(), "PRAGMA query_only=OFF", nullptr, nullptr, nullptr);
+  }
+
+ private:
+  Handle& handle_;
+};
+
 }  // namespace
 
 asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, ConnectionUse use,
@@ -228,16 +242,38 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     if (failure) std::rethrow_exception(failure);
   };
   // Outside a transaction the number can't be stored with the change: it is forgotten before.
+  // And once more after it: somebody may have counted meanwhile.
   auto write_autocommit = [&](Handle& handle) {
     table->forget_size(handle);
+    std::int64_t const changes = sqlite3_total_changes64(handle.raw());
+    std::exception_ptr failure;
+    try {
+      run(handle);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!handle.in_transaction() && sqlite3_total_changes64(handle.raw()) != changes) {
+      handle.may_break_off(false);
+      handle.start_busy_deadline(database->busy_timeout());
+      try {
+        table->forget_size(handle);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  };
+  // A database in memory has one handle for everything.
+  auto read = [&](Handle& handle) {
+    QueryOnly const query_only(handle);
     run(handle);
   };
   switch (use) {
     case ConnectionUse::read:
-      co_await database->run(table, Kind(Mode::read), run);
+      co_await database->run(table, Kind(Mode::read), read);
       break;
     case ConnectionUse::read_autocommit:
-      co_await database->run(table, Kind(Mode::read_autocommit), run);
+      co_await database->run(table, Kind(Mode::read_autocommit), read);
       break;
     case ConnectionUse::write:
       co_await database->run(table, Kind(Mode::write_alone), write);

@@ -257,8 +257,10 @@ class Store final : public SQLiteStore {
     return run<std::vector<std::string>>(Kind(Mode::read), std::move(job));
   }
 
-  asio::awaitable<bool> scan(std::int64_t& row, ValueSink const& sink) override {
-    auto job = [self = self(), &row, &sink](Handle& handle) { return self->table_->scan(handle, row, sink); };
+  asio::awaitable<bool> scan(ScanPosition& position, ValueSink const& sink) override {
+    auto job = [self = self(), &position, &sink](Handle& handle) {
+      return self->table_->scan(handle, position, sink);
+    };
     return run<bool>(Kind(Mode::read), std::move(job));
   }
 

@@ -75,12 +75,15 @@ class Url {
     return url;
   }
 
-  /// The URL that `reference` names when it is found in a document at this one (a redirect's Location).
-  /// Behind the authority it need not be percent-encoded: spaces, brackets and UTF-8 are taken as browsers
-  /// take them, though not backslashes for slashes.
+  /// The URL that `reference` names when it is found in a document at this one.
   /// @return `std::nullopt` when it is malformed, leads to another scheme, or to another origin's socket.
   /// Source: RFC 3986 section 5.2.
   std::optional<Url> resolve(std::string_view reference) const;
+
+  /// The same for what servers send (a redirect's Location): behind the authority it need not be
+  /// percent-encoded. Spaces, brackets and UTF-8 are taken as browsers take them, but no backslash for a
+  /// slash.
+  std::optional<Url> follow(std::string_view reference) const;
 
   friend bool operator==(Url const& a, Url const& b) noexcept {
     return a.parts_.shares_with(b.parts_) || a.str() == b.str();

@@ -53,7 +53,7 @@ inline std::vector<std::string> invalidated_urls(Url const& target, http::verb m
   for (auto const name : {http::field::location, http::field::content_location}) {
     auto const range = response.equal_range(name);
     for (auto it = range.first; it != range.second; ++it) {
-      auto const url = target.resolve(detail::trim(it->value()));
+      auto const url = target.follow(detail::trim(it->value()));
       // Another origin's entries must be out of this one's reach (RFC 9111 section 4.4).
       if (url && same_origin(*url, target)) urls.push_back(url->str());
     }

@@ -67,6 +67,13 @@ inline bool has_validator(StoredView const& stored) noexcept {
          detail::last_modified(stored.headers(), stored.response_time());
 }
 
+/// Whether a stored response may be offered for validation where none answers the request, so that a 304
+/// makes it the answer to fields other than those that brought it: it has a strong tag (weak ones are shared
+/// by different codings of one content), sets no cookie, and does not vary by who asks.
+///
+/// Source: RFC 9111 section 4.3.1; RFC 9110 section 8.8.3.3.
+bool may_answer_other_fields(StoredView const& stored) noexcept;
+
 /// Makes a copy of the caller's request conditional on the stored response. Preconditions and Range of the
 /// caller's own are taken out: `answer` sees to them once the stored response is known to be current.
 ///
@@ -75,7 +82,8 @@ inline bool has_validator(StoredView const& stored) noexcept {
 void add_validators(http::fields& request, StoredView const& stored);
 
 /// The same for several stored responses of one URL: their entity tags in one If-None-Match. Of responses
-/// without a tag the date is sent only where there is no other response.
+/// without a tag the date is sent only where there is no other response. Tags beyond 4 KiB are left out:
+/// servers refuse longer heads.
 ///
 /// @return how many of them the request asks about; with 0 it is unchanged.
 std::size_t add_validators(http::fields& request, std::span<StoredView const> variants);

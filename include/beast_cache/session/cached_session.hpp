@@ -148,6 +148,7 @@ class CachedSession : public HttpClient, public RequestMethods<CachedSession, de
   unsigned max_redirects() const override { return core_->client().max_redirects(); }
   bool allow_downgrade() const override { return core_->client().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->client().max_body_size(); }
+  std::optional<std::chrono::milliseconds> timeout() const override { return core_->client().timeout(); }
   void restore_cookies(Url const& url, http::fields const& response, TimePoint received) override {
     core_->client().restore_cookies(url, response, received);
   }

@@ -110,6 +110,7 @@ class ClientSession : public HttpClient, public RequestMethods<ClientSession, de
   unsigned max_redirects() const override { return core_->options().max_redirects(); }
   bool allow_downgrade() const override { return core_->options().allow_downgrade(); }
   std::uint64_t max_body_size() const override { return core_->options().max_body_size(); }
+  std::optional<std::chrono::milliseconds> timeout() const override { return core_->options().timeout(); }
   void restore_cookies(Url const& url, http::fields const& response, TimePoint received) override {
     core_->restore_cookies(url, response, received);
   }

@@ -3,8 +3,10 @@
 /// What a client has to offer so that a cache can stand in front of it.
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 #include "beast_cache/clock.hpp"
@@ -52,6 +54,10 @@ class HttpClient {
   virtual bool allow_downgrade() const { return false; }
   /// The largest body that is read into memory as a whole, in bytes.
   virtual std::uint64_t max_body_size() const { return std::numeric_limits<std::uint64_t>::max(); }
+
+  /// How long a request may take that does not say so itself; none for no limit. A cache in front gives the
+  /// hops of a redirect what is left of it.
+  virtual std::optional<std::chrono::milliseconds> timeout() const { return std::nullopt; }
 
   /// Takes over the cookies of a response that came out of a cache in front
   /// (`CacheOptions::restore_cookies`). A client that keeps none ignores it. @param received When the

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "beast_cache/error.hpp"
 
@@ -34,6 +35,9 @@ inline void copy_little_endian(char* to, char const* from, std::size_t n, std::s
       std::reverse_copy(from + i, from + i + element, to + i);
   }
 }
+
+// Deeper nesting of classes than this is refused, both ways: the stack is finite.
+inline constexpr int max_depth = 512;
 
 template <class T>
 constexpr void check_arithmetic() {
@@ -63,17 +67,21 @@ class BinaryOutputArchive
   /// The bytes of all that was saved.
   std::size_t size() const noexcept { return size_; }
 
+  void enter() {
+    if (++depth_ > detail::max_depth)
+      throw Error(cache_errc::bad_value, "nested too deeply to be read again");
+  }
+  void leave() noexcept { --depth_; }
+
  private:
   std::string* const out_;
   std::size_t size_ = 0;
+  int depth_ = 0;
 };
 
 /// Reads from bytes that may be anything: nothing is allocated for what can't be there.
 class BinaryInputArchive : public cereal::InputArchive<BinaryInputArchive, cereal::AllowEmptyClassElision> {
  public:
-  /// Deeper nesting of classes than this is refused: the stack is finite.
-  static constexpr int max_depth = 512;
-
   explicit BinaryInputArchive(std::string_view in)
       : cereal::InputArchive<BinaryInputArchive, cereal::AllowEmptyClassElision>(this), in_(in) {}
 
@@ -83,15 +91,15 @@ class BinaryInputArchive : public cereal::InputArchive<BinaryInputArchive, cerea
     in_.remove_prefix(n);
   }
 
-  // Each element of a container takes at least a byte (empty classes apart, which therefore come back only up
-  // to that number), so that a size beyond the bytes left is a forgery.
-  void check_count(std::uint64_t count) const {
-    if (count > in_.size()) fail("a size beyond the end");
+  // Each element of a container takes at least a byte, or the given number of them, so that a size beyond the
+  // bytes left is a forgery.
+  void check_count(std::uint64_t count, std::size_t element = 1) const {
+    if (count > in_.size() / element) fail("a size beyond the end");
   }
 
   std::size_t left() const noexcept { return in_.size(); }
   void enter() {
-    if (++depth_ > max_depth) fail("nested too deeply");
+    if (++depth_ > detail::max_depth) fail("nested too deeply");
   }
   void leave() noexcept { --depth_; }
 
@@ -145,6 +153,31 @@ void CEREAL_LOAD_FUNCTION_NAME(BinaryInputArchive& archive, cereal::SizeTag<T>& 
   tag.size = static_cast<std::decay_t<T>>(count);
 }
 
+// A vector's memory follows the bytes that are there: cereal would make room for all elements first.
+template <class T, class Allocator>
+requires(!std::is_same_v<T, bool>) void CEREAL_LOAD_FUNCTION_NAME(BinaryInputArchive& archive,
+                                                                  std::vector<T, Allocator>& vector) {
+  std::uint64_t count = 0;
+  archive.load(&count, sizeof count, sizeof count);
+  vector.clear();
+  if constexpr (std::is_arithmetic_v<T>) {
+    detail::check_arithmetic<T>();
+    archive.check_count(count, sizeof(T));
+    vector.resize(static_cast<std::size_t>(count));
+    archive.load(vector.data(), vector.size() * sizeof(T), sizeof(T));
+  } else {
+    // Those of an empty class take no bytes.
+    constexpr std::uint64_t most_empty = std::uint64_t{1} << 20;
+    if (!std::is_empty_v<T> || count > most_empty) archive.check_count(count);
+    constexpr std::size_t step = std::max<std::size_t>(1, 65536 / sizeof(T));
+    while (vector.size() < count) {
+      std::size_t const begin = vector.size();
+      vector.resize(begin + static_cast<std::size_t>(std::min<std::uint64_t>(count - begin, step)));
+      for (std::size_t i = begin; i < vector.size(); ++i) archive(vector[i]);
+    }
+  }
+}
+
 template <class T>
 void CEREAL_SAVE_FUNCTION_NAME(BinaryOutputArchive& archive, cereal::BinaryData<T> const& data) {
   using Element = std::remove_cv_t<std::remove_pointer_t<T>>;
@@ -169,14 +202,16 @@ void CEREAL_LOAD_FUNCTION_NAME(BinaryInputArchive&, std::shared_ptr<T>&) {
 }
 
 // cereal calls these around every class.
-template <class T>
-requires std::is_class_v<T>
-void prologue(BinaryInputArchive& archive, T const&) {
+template <class Archive, class T>
+requires std::is_class_v<T> &&
+    (std::is_same_v<Archive, BinaryInputArchive> ||
+     std::is_same_v<Archive, BinaryOutputArchive>)void prologue(Archive& archive, T const&) {
   archive.enter();
 }
-template <class T>
-requires std::is_class_v<T>
-void epilogue(BinaryInputArchive& archive, T const&) {
+template <class Archive, class T>
+requires std::is_class_v<T> &&
+    (std::is_same_v<Archive, BinaryInputArchive> ||
+     std::is_same_v<Archive, BinaryOutputArchive>)void epilogue(Archive& archive, T const&) {
   archive.leave();
 }
 

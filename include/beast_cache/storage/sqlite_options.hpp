@@ -92,7 +92,8 @@ class SQLiteOptions {
 
   /// The size in bytes beyond which the write-ahead log does not grow: at half of it a writer waits, for some
   /// milliseconds, for the readers of any process whose transactions keep the log from being used anew. Only a
-  /// reader that holds a transaction open for longer, of another program, can make it longer.
+  /// reader that holds a transaction open for longer, of another program, can make it longer, and a
+  /// transaction that does not fit, such as a `bulk_commit` or `write_many` of more bytes than that.
   /// Default: 128 MiB. @throws std::invalid_argument below 1 MiB.
   SQLiteOptions& wal_limit(std::size_t value) {
     wal_limit_ = in_range("wal_limit", value, std::size_t{1} << 20, std::size_t{1} << 40);

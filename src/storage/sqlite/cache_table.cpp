@@ -59,7 +59,9 @@ CacheTable::CacheTable(std::string const& table, SQLiteOptions const& options, d
   first_page_ = "SELECT " + columns + ", key FROM " + name + " ORDER BY key";
   page_keys_ = "SELECT key FROM " + name + " WHERE key > ?1 ORDER BY key";
   first_page_keys_ = "SELECT key FROM " + name + " ORDER BY key";
-  scan_ = "SELECT " + columns + ", key, rowid FROM " + name + " WHERE rowid > ?1 ORDER BY rowid";
+  scan_ =
+      "SELECT " + columns + ", key, rowid FROM " + name + " WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid";
+  last_row_ = "SELECT coalesce(max(rowid), 0) FROM " + name;
   std::string const fed =
       " FROM beast_cache_feed(?1) AS feed LEFT JOIN " + name + " AS t ON t.key = feed.key";
   feed_ = (sealed_ ? "SELECT t.value, NULL" : "SELECT t.value, t.\"check\"") + fed;
@@ -230,14 +232,18 @@ std::vector<std::string> CacheTable::page_keys(Handle& handle,
   return keys;
 }
 
-bool CacheTable::scan(Handle& handle, std::int64_t& row, detail::ValueSink const& sink) const {
+bool CacheTable::scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const {
+  if (!position.end) {
+    Statement last = handle.statement(last_row_);
+    position.end = last.step() ? last.integer(0) : 0;
+  }
   Statement query = handle.statement(scan_);
-  query.bind(1, row);
+  query.bind(1, position.row).bind(2, *position.end);
   std::size_t count = 0, bytes = 0;
   while (bytes < page_bytes) {
     if (!query.step()) return false;
     if (++count % 256 == 0) handle.check_cancelled();
-    row = query.integer(3);
+    position.row = query.integer(3);
     std::string_view const key = query.bytes(2);
     take(handle, query, key, [&](std::string_view value) {
       bytes += key.size() + value.size() + 2 * overhead;

@@ -57,7 +57,7 @@ class CacheTable final : public Schema {
   void page(Handle& handle, std::optional<std::string> const& after, std::size_t limit,
             detail::ValueSink const& sink) const;
   std::vector<std::string> page_keys(Handle& handle, std::optional<std::string> const& after) const;
-  bool scan(Handle& handle, std::int64_t& row, detail::ValueSink const& sink) const;
+  bool scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const;
 
   // A value that is read piece by piece.
   class Pieces {
@@ -102,7 +102,7 @@ class CacheTable final : public Schema {
   std::size_t const max_value_size_;
   detail::Guard const guard_;
   std::string select_, upsert_, contains_, remove_, clear_, count_, page_, first_page_, page_keys_,
-      first_page_keys_, scan_, position_, feed_, contains_feed_;
+      first_page_keys_, scan_, last_row_, position_, feed_, contains_feed_;
   mutable std::atomic<std::uint64_t> damaged_{0};
 };
 

@@ -74,12 +74,21 @@ class Kind {
     kind.mode = static_cast<int>(mode);
     kind.weight = weight;
     kind.scope = scope;
+    kind.epoch = generation;
     kind.quick = mode == Mode::read_one || mode == Mode::read;
     return kind;
   }
+  // For the file whose tables are there. A bulk's later operations belong to what has begun.
+  Kind in(std::uint64_t file) const noexcept {
+    Kind kind(*this);
+    if (mode != Mode::bulk_more && mode != Mode::bulk_commit) kind.generation = file;
+    return kind;
+  }
+
   Mode mode;
   std::size_t weight;
   std::uint64_t scope;
+  std::uint64_t generation = 0;
 };
 
 class Database : public std::enable_shared_from_this<Database> {
@@ -97,11 +106,13 @@ class Database : public std::enable_shared_from_this<Database> {
   // in a write transaction, resuming after the commit.
   template <class Job>
   asio::awaitable<Result<Job>> run(std::shared_ptr<Schema> const& schema, Kind kind, Job job) {
-    if (schema->ready_.load(std::memory_order_acquire) != file_->generation.load()) {
+    std::uint64_t const ready = schema->ready_.load(std::memory_order_acquire);
+    if (ready != file_->generation.load()) {
       return prepare_and_run(shared_from_this(), schema, kind, std::move(job));
     }
-    if (inline_ && kind.mode == Mode::read_one) return run_inline(shared_from_this(), kind, std::move(job));
-    return submit(kind, std::move(job));
+    if (inline_ && kind.mode == Mode::read_one)
+      return run_inline(shared_from_this(), kind.in(ready), std::move(job));
+    return submit(kind.in(ready), std::move(job));
   }
   template <class Job>
   asio::awaitable<Result<Job>> read(std::shared_ptr<Schema> const& schema, Job job) {
@@ -117,10 +128,11 @@ class Database : public std::enable_shared_from_this<Database> {
   template <class Job, class Done>
   bool start(std::shared_ptr<Schema> const& schema, Kind kind, asio::any_io_executor const& executor, Job job,
              Done done) {
-    if (schema->ready_.load(std::memory_order_acquire) != file_->generation.load()) return false;
+    std::uint64_t const ready = schema->ready_.load(std::memory_order_acquire);
+    if (ready != file_->generation.load()) return false;
     check_process();
     detail::OffloadInitiation<void, Handle, Job, std::shared_ptr<Database>> begin(
-        kind.operation(), std::move(job), shared_from_this());
+        kind.in(ready).operation(), std::move(job), shared_from_this());
     std::move(begin)(asio::bind_executor(executor, std::move(done)), &lane_for(kind.mode));
     return true;
   }
@@ -183,7 +195,8 @@ class Database : public std::enable_shared_from_this<Database> {
                                                       std::shared_ptr<Schema> schema, Kind kind, Job job) {
     Steps const steps(*self);
     co_await self->prepare(schema);
-    co_return co_await self->submit(kind, std::move(job));
+    Kind const prepared = kind.in(schema->ready_.load(std::memory_order_acquire));
+    co_return co_await self->submit(prepared, std::move(job));
   }
 
   template <class Job>

@@ -61,7 +61,9 @@ void FileState::check_type(FileIdentity const& identity) const {
 std::unique_ptr<Handle> FileState::open(Role role) {
   bool const for_writing = role != Role::reader;
   auto const access = for_writing ? Handle::Access::read_write : Handle::Access::read_only;
-  std::size_t const max_size = options_.max_value_size() + (std::size_t{1} << 20);
+  // Whatever is there can be read, by whichever options it was written.
+  std::size_t const max_size =
+      role == Role::reader ? std::size_t{1} << 30 : options_.max_value_size() + (std::size_t{1} << 20);
   std::unique_ptr<Handle> handle;
   if (memory_) {
     handle = std::make_unique<Handle>(path_, true, access, max_size);
@@ -82,6 +84,8 @@ std::unique_ptr<Handle> FileState::open(Role role) {
     if (role == Role::first || !identity_) {
       identity_ = identity;
     } else if (!identity_->same_file(*identity)) {
+      if (options_.read_only())
+        identity_ = identity;  // nobody else finds out: the next handle is for that one
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");
     }
   }

@@ -83,11 +83,11 @@ void SQLiteLane::run_queue() noexcept {
   while (!queue_.empty()) {
     Operation* const operation = queue_.pop_front();
     if (!queue_.empty()) queue_.front()->prefetch();
-    if (put_aside(operation)) continue;
     if (!operation->claim()) {
       skip(operation);
       continue;
     }
+    if (put_aside(operation)) continue;
     if (operation->has_to_wait()) {
       flush();
       operation->put_off(queue_);
@@ -101,7 +101,13 @@ void SQLiteLane::run(Operation* operation) noexcept {
   bool const small = mode_of(*operation) == Mode::read_one;
   set_current(operation);
   try {
-    run_one(operation);
+    // What was opened meanwhile is another file, in which nobody has looked for the operation's tables.
+    if (operation->epoch() != 0 && operation->epoch() != file_->generation.load()) {
+      operation->fail(std::make_exception_ptr(Error(cache_errc::moved, file_->path() + ": opened anew")));
+      finished(operation);
+    } else {
+      run_one(operation);
+    }
   } catch (...) {
     operation->fail(std::current_exception());
     distrust(operation->error());

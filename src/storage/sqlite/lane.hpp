@@ -51,7 +51,7 @@ class SQLiteLane : public detail::Lane {
 
   // Runs what was claimed. What it throws is the operation's failure.
   virtual void run_one(detail::Operation* operation) = 0;
-  // Not claimed yet: true if it was put aside to be run later.
+  // True if what was claimed was put aside, to be claimed and run later.
   virtual bool put_aside(detail::Operation*) { return false; }
   // Nothing is left to run: ends the transaction that must not wait.
   virtual void settle() noexcept {}

@@ -17,13 +17,14 @@ class ReadTransaction {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // Begins it, or goes on with it. True if it was begun.
+  // Begins it, or goes on with it. True if it was begun. Throws Error(moved).
   bool enter(Handle& handle, FileState const& file, TimePoint now);
   void leave(Handle& handle);
   // When it is to be left, if it is open.
   TimePoint end(FileState const& file) const noexcept { return began_ + file.options().hold_time(); }
 
  private:
+  void check_place(FileState const& file, TimePoint now);
   bool is_current(Handle& handle, FileState const& file, TimePoint now) noexcept;
 
   // What the transaction sees; it began no earlier than this was read.
@@ -31,6 +32,7 @@ class ReadTransaction {
   bool marked_ = false;
   std::uint64_t released_ = 0;
   TimePoint began_;
+  TimePoint looked_;  // whether the path still leads to the file
 };
 
 }  // namespace sqlite

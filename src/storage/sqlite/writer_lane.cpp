@@ -263,9 +263,12 @@ void WriterLane::settle() noexcept {
 bool WriterLane::put_aside(Operation* operation) {
   look_after_bulk();
   Mode const mode = mode_of(*operation);
-  if (bulk_ == 0 || operation->scope() == bulk_ || mode == Mode::close) return false;
-  operation->note_time(now());
-  parked_.push_back(operation);
+  if (bulk_ == 0 || operation->scope() == bulk_ || mode == Mode::close) {
+    if (operation->noted_time() != Clock::time_point()) operation->take_up();  // it was put aside before
+    return false;
+  }
+  if (operation->noted_time() == Clock::time_point()) operation->note_time(now());
+  if (operation->put_aside()) parked_.push_back(operation);
   return true;
 }
 
@@ -324,6 +327,7 @@ void WriterLane::look_after_bulk() noexcept {
       skip(operation);
       continue;
     }
+    operation->take_up();
     if (mode_of(*operation) != Mode::barrier) {
       operation->fail(std::make_exception_ptr(
           Error(cache_errc::busy, file().path() + ": a bulk_commit of this process is being written")));

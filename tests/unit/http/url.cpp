@@ -130,11 +130,19 @@ TEST_CASE("A reference is resolved as RFC 3986 shows") {
   CHECK(url->str() == row.second);
 }
 
+TEST_CASE("What a server did not percent-encode is followed, not resolved") {
+  std::string const text = GENERATE(as<std::string>(), "a b", "%", "\xc3\xbc", "/?a|b", "//h/[x]");
+  INFO(text);
+  CHECK_FALSE(Url("http://a/b").resolve(text));
+  CHECK(Url("http://a/b").follow(text));
+}
+
 TEST_CASE("A reference that leads nowhere is refused") {
   std::string const text = GENERATE(as<std::string>(), "ftp://h/", "javascript:alert(1)", "http:g",
                                     "mailto:a@b", "a\r\nb", "\r\n", "//", "http://", "\x7f");
   INFO(text);
   CHECK_FALSE(Url("http://a/b").resolve(text));
+  CHECK_FALSE(Url("http://a/b").follow(text));
   CHECK_FALSE(Url().resolve("/x"));
 }
 

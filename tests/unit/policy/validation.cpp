@@ -194,6 +194,39 @@ TEST_CASE("the tags of several stored responses go into one If-None-Match") {
   }
 }
 
+TEST_CASE("a stored response may be validated for other request fields only if it is nobody's own") {
+  auto const may = [](char const* stored) {
+    auto const headers = fields(stored);
+    return policy::may_answer_other_fields(StoredView{200, headers, t0, t0});
+  };
+  CHECK(may("ETag: \"a\""));
+  CHECK(may("ETag: \"a\"|Vary: Accept-Language, Accept-Encoding"));
+  CHECK_FALSE(may("ETag: W/\"a\""));
+  CHECK_FALSE(may("Last-Modified: @-60"));
+  CHECK_FALSE(may("ETag: \"a\"|Set-Cookie: sid=1"));
+  CHECK_FALSE(may("ETag: \"a\"|Vary: Accept, cookie"));
+  CHECK_FALSE(may("ETag: \"a\"|Vary: AUTHORIZATION"));
+}
+
+TEST_CASE("no more tags are asked about than a server takes") {
+  std::vector<http::fields> headers;
+  for (int i = 0; i < 64; ++i) {
+    std::string const tag = std::to_string(i) + std::string(200, 'x');
+    headers.push_back(fields(("ETag: \"" + tag + "\"").c_str()));
+  }
+  headers.insert(headers.begin(), fields(("ETag: \"" + std::string(5000, 'y') + "\"").c_str()));
+  std::vector<StoredView> variants;
+  for (auto const& h : headers) variants.emplace_back(200, h, t0, t0);
+  http::fields request;
+  std::size_t const asked = policy::add_validators(request, variants);
+  CHECK(asked > 10);
+  CHECK(asked < 20);
+  CHECK(request[http::field::if_none_match].size() <= 4096);
+  http::fields alone;
+  CHECK(policy::add_validators(alone, std::span<StoredView const>(variants.data(), 1)) == 0);
+  CHECK(alone.begin() == alone.end());
+}
+
 TEST_CASE("a 304 selects among several stored responses") {
   struct Row {
     char const* section;

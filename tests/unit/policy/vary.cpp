@@ -124,6 +124,25 @@ TEST_CASE("preferences that mean the same are the same, and nothing else is") {
   }
 }
 
+TEST_CASE("a coded response is for those who ask for its coding") {
+  auto const accepts = [](char const* request, char const* response) {
+    return policy::accepts_coding(fields(request), fields(response));
+  };
+  CHECK(accepts("", "Content-Encoding: gzip"));
+  CHECK(accepts("Accept-Encoding: identity", ""));
+  CHECK(accepts("Accept-Encoding: br, gzip;q=0.5", "Content-Encoding: gzip"));
+  CHECK(accepts("Accept-Encoding: GZIP", "Content-Encoding: x-gzip"));
+  CHECK(accepts("Accept-Encoding: *", "Content-Encoding: gzip"));
+  CHECK(accepts("Accept-Encoding: gzip|Accept-Encoding: br", "Content-Encoding: gzip, br"));
+  CHECK(accepts("Accept-Encoding: identity", "Content-Encoding: identity"));
+  CHECK(accepts("Accept-Encoding: (", "Content-Encoding: gzip"));
+  CHECK_FALSE(accepts("Accept-Encoding: identity", "Content-Encoding: gzip"));
+  CHECK_FALSE(accepts("Accept-Encoding: ", "Content-Encoding: gzip"));
+  CHECK_FALSE(accepts("Accept-Encoding: br", "Content-Encoding: gzip"));
+  CHECK_FALSE(accepts("Accept-Encoding: gzip;q=0, *", "Content-Encoding: gzip"));
+  CHECK_FALSE(accepts("Accept-Encoding: gzip, *;q=0", "Content-Encoding: gzip, br"));
+}
+
 TEST_CASE("the nominated fields are kept as they were, and no others") {
   auto const request = fields("Accept: a|Accept-Language: en|Accept-Language: fr;q=0.5|Cookie: c|X: 1");
   CHECK(text(policy::nominated_fields(fields("Vary: accept-language, x, x, Absent"), request)) ==

@@ -283,6 +283,18 @@ TEST_CASE("A Cookie field never becomes longer than a field can be") {
   CHECK(jar.get(home).starts_with("0=x"));
 }
 
+TEST_CASE("What is loaded can be sent, for hosts as they are written") {
+  TempDirectory directory;
+  std::string const path = directory.file("cookies.txt");
+  std::ofstream(path) << "Example.ORG\tFALSE\t/\tFALSE\t0\tgood\t1\n"
+                      << "example.org\tFALSE\t/\tFALSE\t0\tbad\ta\rb\n"
+                      << "example.org\tFALSE\t/\tFALSE\t0\tb\x01d\t1\n"
+                      << "example.org\tFALSE\t/\tFALSE\t0\tworse\ta\x7f\n";
+  CookieJar jar;
+  jar.load(path);
+  CHECK(jar.header(Url("http://example.org/")) == "good=1");
+}
+
 TEST_CASE("A jar is saved and loaded, for its owner only") {
   TempDirectory const directory;
   std::string const path = directory.file("cookies.txt");

@@ -2,6 +2,7 @@
 
 #include "beast_cache/session/cached_session.hpp"
 #include "beast_cache/session/client_session.hpp"
+#include "beast_cache/testing/fake_client.hpp"
 #include "support/memory_backend.hpp"
 #include "support/run.hpp"
 #include "support/scripted_origin.hpp"
@@ -265,4 +266,33 @@ TEST_CASE("User information is sent to its own origin only") {
   ClientSession session(io.get_executor());
   CHECK(run(io, session.get(origin.url_at("a:b@127.0.0.1", "/away"))).body() == "none");
   CHECK(run(io, session.get(origin.url_at("a:b@127.0.0.1", "/here"))).body() == "Basic YTpi");
+}
+
+namespace {
+
+// One with a limit of its own.
+class Hasty final : public HttpClient {
+ public:
+  std::optional<std::chrono::milliseconds> timeout() const override { return std::chrono::seconds(30); }
+  asio::awaitable<StreamedResponse> send(Request request) override {
+    timeouts.push_back(request.timeout());
+    bool const last = request.url().target() == "/3";
+    std::string const next = "Location: /" + std::to_string(timeouts.size() + 1) + "\r\n";
+    co_return beast_cache::testing::FakeClient::answer(request, last ? 200 : 302, last ? "" : next);
+  }
+  std::vector<std::optional<std::chrono::milliseconds>> timeouts;
+};
+
+}  // namespace
+
+TEST_CASE("Through a cache the client's own limit is one for all hops") {
+  asio::io_context io;
+  auto const client = std::make_shared<Hasty>();
+  CachedSession session(io.get_executor(), client, memory_backend());
+  run(io, session.get("http://h/1"));
+  REQUIRE(client->timeouts.size() == 3);
+  for (std::size_t hop : {1, 2}) {
+    REQUIRE(client->timeouts[hop]);
+    CHECK(*client->timeouts[hop] <= std::chrono::seconds(30));
+  }
 }

@@ -236,7 +236,8 @@ TEST_CASE(
       {"no-cache, stale-if-error=100", false, false, false, false},
   };
   bool const shared = GENERATE(false, true);
-  auto const failure = GENERATE(http_errc::connect, http_errc::timeout, http_errc::truncated);
+  auto const failure = GENERATE(http_errc::connect, http_errc::timeout, http_errc::truncated,
+                                http_errc::tls_handshake, http_errc::proxy);
   for (auto const& row : rows) {
     CAPTURE(row.control, shared);
     int mode = 0;

@@ -1,4 +1,6 @@
 // Bulks whose transaction has begun: who waits for them, and how they end when something fails or goes.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -363,4 +365,61 @@ TEST_CASE("bulks of a SQLitePickleCache behave alike", "[storage]") {
     std::optional<Values> const value = co_await c.read("k39999");
     CHECK(value == Values(4, 39'999));
   }(cache));
+}
+
+TEST_CASE("more writes than are let to the lanes hold up neither the bulk that they wait for nor a read",
+          "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache",
+                    SQLiteOptions().max_queued_operations(8).busy_timeout(std::chrono::hours(1)));
+  run(create(cache));
+  asio::io_context context;
+  int done = 0;
+  auto const count = [&](std::exception_ptr error, auto const&...) { done += error ? 100 : 1; };
+  asio::cancellation_signal cancel;
+  int cancelled = 0;
+  auto const note = [&](std::exception_ptr error) { cancelled += error ? 1 : 0; };
+  auto const hold = [&](SQLiteCache& c) -> asio::awaitable<void> {
+    Bulk bulk = c.bulk_commit();
+    co_await spill(bulk);
+    for (int i = 0; i < 50; ++i) asio::co_spawn(context, c.write("k" + std::to_string(i), "v"), count);
+    asio::co_spawn(context, c.write("cancelled", "v"), asio::bind_cancellation_slot(cancel.slot(), note));
+    for (int i = 0; i < 5; ++i) {
+      co_await expect_size(c, 1);
+      co_await bulk.write("more" + std::to_string(i), std::string(1 << 20, 'v'));
+    }
+    cancel.emit(asio::cancellation_type::terminal);
+    co_await expect_size(c, 1);
+    CHECK(done == 0);
+    CHECK(cancelled == 1);
+    co_await bulk.commit();
+  };
+  asio::co_spawn(context, hold(cache), asio::detached);
+  context.run();
+  CHECK(done == 50);
+  run(expect_size(cache, 66));
+}
+
+TEST_CASE("a context is destroyed while its writes wait for another one's bulk", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  asio::io_context context;
+  auto const hold = [](SQLiteCache& c) -> asio::awaitable<void> {
+    Bulk bulk = c.bulk_commit();
+    co_await spill(bulk);
+    auto others = std::make_unique<asio::io_context>();
+    for (int i = 0; i < 20; ++i) asio::co_spawn(*others, c.write("k", "v"), asio::detached);
+    others->poll();
+    co_await expect_size(c, 1);
+    others.reset();
+    co_await bulk.commit();
+    co_await expect_size(c, 11);
+    co_await c.write("k", "v");
+  };
+  asio::co_spawn(context, hold(cache), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
+  context.run();
+  run(expect_size(cache, 12));
 }

@@ -457,3 +457,49 @@ TEST_CASE("the transaction that inline reads share ends though nobody reads any 
   CHECK(log == 0);
   sqlite3_close(other);
 }
+
+TEST_CASE("a walk ends although whoever walks replaces what it sees", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (int i = 0; i < 3000; ++i) entries.emplace_back(std::to_string(i), std::string(1024, 'v'));
+    co_await c.write_many(std::move(entries));
+    std::size_t seen = 0;
+    auto cursor = c.entries();
+    bool more = true;
+    while (more && seen <= 3000) {
+      auto batch = co_await cursor.next_batch();
+      more = !batch.empty();
+      seen += batch.size();
+      std::vector<std::string> old;
+      for (auto& [key, value] : batch) {
+        old.push_back(key);
+        key.insert(0, "new ");
+      }
+      co_await c.write_many(std::move(batch));
+      co_await c.bulk_remove(std::move(old));
+    }
+    CHECK(seen == 3000);
+    std::uint64_t const size = co_await c.size();
+    CHECK(size == 3000);
+  }(cache));
+}
+
+TEST_CASE("nothing is written by a connection that is for reading, whatever the database", "[storage]") {
+  TempDirectory directory;
+  std::string const name = GENERATE(as<std::string>(), ":memory:", "demo");
+  SQLiteCache cache(name == "demo" ? directory.file(name) : name);
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    co_await c.write("k", "v");
+    for (ConnectionUse const use : {ConnectionUse::read, ConnectionUse::read_autocommit}) {
+      auto const work = [](SQLiteConnection& db) { db.execute("DELETE FROM cache"); };
+      error_code const code = co_await code_of(c.get_connection(work, use));
+      CHECK(code == cache_errc::readonly);
+    }
+    std::uint64_t const size = co_await c.size();
+    CHECK(size == 1);
+    bool const removed = co_await c.remove("k");
+    CHECK(removed);
+  }(cache));
+}

@@ -340,6 +340,23 @@ TEST_CASE("size after another tool's changes is right once write_autocommit was 
   run(expect_size(cache, std::stoull(tool(directory, "select count(*) from cache"))));
 }
 
+TEST_CASE("size is exact after SQL of the user's own during which somebody else counted", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  std::string const count = "sqlite3 " + directory.file("demo.sqlite") +
+                            " \"UPDATE beast_cache_tables SET entries = (SELECT count(*) FROM cache)\"";
+  run([](SQLiteCache& c, std::string const& ask) -> asio::awaitable<void> {
+    co_await c.write("k", "v");
+    auto const work = [&](SQLiteConnection& db) {
+      command(ask);
+      db.execute("INSERT INTO cache SELECT key || 'x', \"check\", value FROM cache");
+    };
+    co_await c.get_connection(work, ConnectionUse::write_autocommit);
+    std::uint64_t const size = co_await c.size();
+    CHECK(size == 2);
+  }(cache, count));
+}
+
 TEST_CASE("a file of the first version is brought up to date and counted", "[storage]") {
   TempDirectory directory;
   {

@@ -14,9 +14,9 @@
 
 #include "beast_cache/storage/sqlite_pickle_cache.hpp"
 #include "catch.hpp"
+#include "support/temp_directory.hpp"
 #include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
-#include "support/temp_directory.hpp"
 
 using namespace beast_cache;
 
@@ -240,7 +240,95 @@ TEST_CASE("a file that is replaced while it is open gets no acknowledged write, 
   CHECK(command("sqlite3 " + directory.file("old.sqlite") + " 'select key from cache'") == "k\n");
 }
 
+TEST_CASE("what is under way when a file turns out to be replaced fails with moved, and nothing else",
+          "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(write_one(cache));
+  for (std::string const suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(directory.file("demo.sqlite" + suffix));
+  asio::io_context context;
+  int moved = 0, done = 0;
+  auto const note = [&](std::exception_ptr error, auto const&...) {
+    try {
+      if (error) std::rethrow_exception(error);
+      ++done;
+    } catch (Error const& e) {
+      CHECK(e.code() == cache_errc::moved);
+      ++moved;
+    }
+  };
+  for (int i = 0; i < 10; ++i) {
+    asio::co_spawn(context, cache.write("k", "v"), note);
+    asio::co_spawn(context, cache.read("k"), note);
+  }
+  context.run();
+  CHECK(moved > 0);
+  CHECK(moved + done == 20);
+  run(write_one(cache));
+}
+
+TEST_CASE("reads notice that their file was replaced, in a cache that never writes too", "[storage]") {
+  bool const read_only = GENERATE(false, true);
+  TempDirectory directory;
+  auto const fill = [&](char const* name, std::string value) {
+    SQLiteCache cache(directory.file(name));
+    run([](SQLiteCache& c, std::string v) -> asio::awaitable<void> {
+      co_await c.write("k", std::move(v));
+      co_await c.close();
+    }(cache, std::move(value)));
+  };
+  fill("demo", "old");
+  fill("new", "new");
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().read_only(read_only));
+  auto const look = [](SQLiteCache& c, std::string& found) -> asio::awaitable<void> {
+    std::optional<std::string> value = co_await c.read("k");
+    found = value.value_or("none");
+  };
+  std::string found;
+  run(look(cache, found));
+  CHECK(found == "old");
+  std::filesystem::rename(directory.file("new.sqlite"), directory.file("demo.sqlite"));
+  for (std::string const suffix : {"-wal", "-shm"})
+    std::filesystem::remove(directory.file("demo.sqlite" + suffix));
+  std::vector<error_code> codes;
+  // Within the hold time it may go unnoticed.
+  for (int i = 0; i < 100'000 && found != "new"; ++i) {
+    try {
+      run(look(cache, found));
+    } catch (Error const& e) {
+      codes.push_back(e.code());
+    }
+  }
+  CHECK(found == "new");
+  CHECK(codes.size() <= 2);
+  for (error_code const& code : codes) CHECK(code == cache_errc::moved);
+}
+
 // --- sizes ---
+
+TEST_CASE("a value can be read whatever the reader's own limit is", "[storage]") {
+  TempDirectory directory;
+  std::string const large(5'000'000, 'v');
+  {
+    SQLiteCache cache(directory.file("demo"));
+    run([](SQLiteCache& c, std::string const& v) -> asio::awaitable<void> {
+      co_await c.write("k", v);
+      co_await c.close();
+    }(cache, large));
+  }
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().max_value_size(1000));
+  run([](SQLiteCache& c, std::string const& v) -> asio::awaitable<void> {
+    std::optional<std::string> const value = co_await c.read("k");
+    CHECK(value == v);
+    std::vector<std::string> const all = co_await c.values().next_batch();
+    CHECK(all.size() == 1);
+    std::optional<std::string> const none = co_await c.read(std::string(3'000'000, 'k'));
+    CHECK_FALSE(none);
+    error_code const code = co_await code_of(c.write("k", std::string(1001, 'v')));
+    CHECK(code == cache_errc::too_big);
+  }(cache, large));
+}
 
 TEST_CASE("a key or value beyond its limit fails before anything is written", "[storage]") {
   TempDirectory directory;

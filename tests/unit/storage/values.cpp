@@ -1,5 +1,8 @@
 // Damaged, forged and foreign values.
 #include <sqlite3.h>
+#include <sys/resource.h>
+
+#include <array>
 
 #include "beast_cache/storage/sqlite_pickle_cache.hpp"
 #include "catch.hpp"
@@ -9,6 +12,7 @@
 #include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
 // After cereal.hpp: cereal 1.3.2's chrono.hpp relies on its macros without including it.
+#include <cereal/types/array.hpp>
 #include <cereal/types/map.hpp>
 #include <cereal/types/memory.hpp>
 #include <new>
@@ -32,6 +36,14 @@ struct Bomb {
     archive(bytes);
   }
 };
+
+struct Nothing {};
+
+std::size_t peak_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss);
+}
 
 // A serializer of one's own that counts where it runs.
 class Reversing final : public Serializer<std::string> {
@@ -343,6 +355,42 @@ TEST_CASE("a forged size allocates nothing", "[storage]") {
   CHECK(decode_code<Bomb>(forged) == cache_errc::bad_value);
   CHECK((decode_code<std::map<std::string, int>>(forged) == cache_errc::bad_value));
   CHECK(decode_code<std::vector<double>>(std::string("\x02\0\0\0\0\0\0\0xx", 10)) == cache_errc::bad_value);
+}
+
+TEST_CASE("a forged count takes no more memory than there are bytes", "[storage]") {
+  using Row = std::array<double, 8192>;
+  std::string forged("\x10\x27\0\0\0\0\0\0", 8);  // 10 000 rows, 650 MB
+  forged.append(20'000, '\1');
+  std::size_t const before = peak_kib();
+  CHECK(decode_code<std::vector<Row>>(forged) == cache_errc::bad_value);
+  CHECK(decode_code<std::vector<double>>(forged) == cache_errc::bad_value);
+  CHECK(peak_kib() < before + 50'000);
+}
+
+TEST_CASE("what can be written can be read: deep values and empty elements", "[storage]") {
+  auto const chain = [](int length) {
+    Node first;
+    Node* last = &first;
+    for (int i = 1; i < length; ++i) {
+      last->next = std::make_unique<Node>();
+      last = last->next.get();
+    }
+    return first;
+  };
+  std::string bytes;
+  CerealSerializer<Node>().encode(chain(100), bytes);
+  CHECK(CerealSerializer<Node>().decode(bytes).next);
+  error_code code;
+  try {
+    CerealSerializer<Node>().encode(chain(1000), bytes);
+  } catch (Error const& error) {
+    code = error.code();
+  }
+  CHECK(code == cache_errc::bad_value);
+  std::string empty;
+  CerealSerializer<std::vector<Nothing>>().encode(std::vector<Nothing>(5), empty);
+  CHECK(CerealSerializer<std::vector<Nothing>>().decode(empty).size() == 5);
+  CHECK(decode_code<std::vector<Nothing>>(std::string("\0\0\0\0\0\1\0\0", 8)) == cache_errc::bad_value);
 }
 
 TEST_CASE("what cereal can decode only in part is refused", "[storage]") {

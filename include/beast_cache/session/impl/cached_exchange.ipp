@@ -102,6 +102,10 @@ class CachedExchange : private CachedAnswer {
       validated.push_back(*selected_);
     } else if (request_.method() == http::verb::get && request_.headers().count(http::field::range) == 0) {
       // (Whoever wants a part is not to get the whole because another variant is stored.)
+      std::erase_if(candidates_, [this](CachedHead const& head) {
+        return !policy::may_answer_other_fields(view_of(head)) ||
+               !policy::accepts_coding(request_.headers(), head.headers());
+      });
       for (CachedHead const& head : candidates_) validated.push_back(view_of(head));
     }
     bool const validates = !validated.empty() && policy::add_validators(request.headers(), validated) != 0;

@@ -109,7 +109,8 @@ class CachedLookup : protected ExchangeRules {
         co_return;
       }
     }
-    bool usable = found.selected() && allows_status(found.selected()->status());
+    bool usable = found.selected() && allows_status(found.selected()->status()) &&
+                  policy::accepts_coding(asked().headers(), found.selected()->headers());
     if (usable && options().has_filter()) usable = co_await passes_filter(*found.selected());
     if (usable) {
       stored_ = std::move(found.selected());
@@ -238,7 +239,7 @@ class CachedLookup : protected ExchangeRules {
       variant_ = variant_of(entry);
       co_return first;
     }
-    bool usable = allows_status(entry.status());
+    bool usable = allows_status(entry.status()) && policy::accepts_coding(asked().headers(), entry.headers());
     if (usable && options().has_filter()) {
       std::optional<bool> const keeps = co_await ask_filter(entry);
       usable = keeps.value_or(false);

@@ -56,7 +56,10 @@ bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directiv
 }
 
 bool CachedCore::gives_as_is(unsigned status, bool is_coded, Request const& request) const {
-  return !(is_coded && request.decompression()) && !is_redirect(status) && backend_->options().allows(status);
+  // A coded one has to be one that is asked for.
+  bool const asks_for_codings = request.headers().count(http::field::accept_encoding) != 0;
+  return !(is_coded && (request.decompression() || asks_for_codings)) && !is_redirect(status) &&
+         backend_->options().allows(status);
 }
 
 void CachedCore::give(CachedResponse& answer, Request const& request,
@@ -112,7 +115,8 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
   std::shared_ptr<CachedCore> self = shared_from_this();
   auto const begin = Deadline::Clock::now();
   unsigned const limit = request.redirects().value_or(client_->max_redirects());
-  Deadline const deadline(request.timeout());
+  Deadline deadline(request.timeout());
+  Deadline const of_all(request.timeout() ? request.timeout() : client_->timeout());
   Limits const limits = directives.add(limits_).limits();
   // Caches on the way are to ask, too.
   bool const anew = limits.validates() || (!limits.looks() && limits.stores());
@@ -174,6 +178,7 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
     if (!policy::CacheControl(response.headers()).no_store()) hops.push_back(response.url());
     history.push_back(static_cast<ResponseHead&&>(response));
     request = std::move(*next);
+    deadline = of_all;
   }
 }
 

@@ -29,7 +29,7 @@ namespace detail {
 inline bool is_disconnection(error_code const& code) noexcept {
   namespace errc = boost::system::errc;
   if (code == http_errc::resolve || code == http_errc::connect || code == http_errc::truncated ||
-      code == http_errc::timeout)
+      code == http_errc::timeout || code == http_errc::tls_handshake || code == http_errc::proxy)
     return true;
   return code.category() == asio::error::get_netdb_category() ||
          code.category() == asio::error::get_addrinfo_category() || code == asio::error::eof ||
@@ -363,7 +363,7 @@ class ExchangeRules {
   /// An ignored parameter is not stored; and without it the way would lead elsewhere.
   bool leads_to_ignored(ResponseHead const& response, http::field name) const {
     if (options().ignored_params().empty() || response.headers().count(name) == 0) return false;
-    std::optional<Url> const url = request_.url().resolve(response.headers()[name]);
+    std::optional<Url> const url = request_.url().follow(response.headers()[name]);
     return url && options().has_ignored(*url);
   }
 

@@ -47,6 +47,16 @@ class StoreFormat {
 // can't be decoded, which is then as good as missing.
 using ValueSink = std::function<void(std::size_t index, std::string_view key, std::string_view value)>;
 
+// Where a walk over the rows is. What is written meanwhile, in place of a removed row too, comes behind its
+// end: else there would be no end as long as somebody writes.
+class ScanPosition {
+ public:
+  ScanPosition() = default;
+
+  std::int64_t row = INT64_MIN;     // the last one that was passed
+  std::optional<std::int64_t> end;  // the last one of all
+};
+
 // What is to be written. The lane asks for it.
 class EntrySource {
  public:
@@ -144,8 +154,8 @@ class SQLiteStore : public std::enable_shared_from_this<SQLiteStore> {
   virtual asio::awaitable<void> page(std::optional<std::string> after, std::size_t limit,
                                      ValueSink const& sink) = 0;
   virtual asio::awaitable<std::vector<std::string>> page_keys(std::optional<std::string> after) = 0;
-  // In the order in which they lie in the file, beyond `row`, which is advanced. False at the end.
-  virtual asio::awaitable<bool> scan(std::int64_t& row, ValueSink const& sink) = 0;
+  // In the order in which they lie in the file, beyond what was passed. False at the end.
+  virtual asio::awaitable<bool> scan(ScanPosition& position, ValueSink const& sink) = 0;
   virtual std::unique_ptr<SQLiteBulk> begin_bulk() = 0;
   virtual asio::awaitable<void> connect(ConnectionUse use,
                                         std::function<void(SQLiteConnection&)> const& job) = 0;
@@ -172,9 +182,9 @@ class ScanSource final : public CursorSource<T> {
     // Only damaged values in a page do not mean the end.
     bool more = true;
     while (more && batch.empty()) {
-      std::int64_t row = row_;
-      more = co_await store_->scan(row, sink);
-      row_ = row;  // only now: a step that was cancelled half-way is taken again
+      ScanPosition position = position_;
+      more = co_await store_->scan(position, sink);
+      position_ = position;  // only now: a step that was cancelled half-way is taken again
     }
     co_return batch;
   }
@@ -182,7 +192,7 @@ class ScanSource final : public CursorSource<T> {
  private:
   std::shared_ptr<SQLiteStore> store_;
   Make make_;
-  std::int64_t row_ = INT64_MIN;
+  ScanPosition position_;
 };
 
 template <class T, class Make>
