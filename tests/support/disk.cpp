@@ -114,6 +114,12 @@ void Disk::fail_writes(std::string suffix, int count, int code) {
   failure_ = code;
 }
 
+void Disk::limit_size(std::string suffix, std::int64_t size) {
+  std::lock_guard const lock(mutex_);
+  limited_ = std::move(suffix);
+  limit_ = size;
+}
+
 void Disk::ignore_syncs() {
   std::lock_guard const lock(mutex_);
   ignores_syncs_ = true;
@@ -148,6 +154,8 @@ int Disk::note(Call call, std::string const& file, std::int64_t offset, void con
         --failures_;
         return failure_;
       }
+      if (!limited_.empty() && file.ends_with(limited_) && offset + static_cast<std::int64_t>(size) > limit_)
+        return SQLITE_FULL;
       change.bytes.assign(static_cast<char const*>(bytes), size);
       content.pending.push_back(std::move(change));
       break;

@@ -35,6 +35,8 @@ class Disk {
   std::vector<Event> take_events();
   // The next `count` writes to files that end so fail with that code, with nothing written.
   void fail_writes(std::string suffix, int count, int code = SQLITE_IOERR_WRITE);
+  // Those that would make such a file longer than that fail with SQLITE_FULL.
+  void limit_size(std::string suffix, std::int64_t size);
   // A disk that says it has written, and has not.
   void ignore_syncs();
 
@@ -67,6 +69,8 @@ class Disk {
   std::vector<Event> events_;
   std::string failing_;
   int failures_ = 0, failure_ = SQLITE_OK;
+  std::string limited_;
+  std::int64_t limit_ = 0;
   bool ignores_syncs_ = false;
   int calls_to_cut_ = 0;
   std::function<void()> note_;

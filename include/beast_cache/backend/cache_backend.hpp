@@ -199,9 +199,9 @@ class CacheBackend {
   /// What holds the responses, as a key-value store of whole ones: to walk them with their bodies, say. It
   /// goes past the options and the requests under way.
   /// @return The cache that the constructor was given; null from a backend of one's own that has none.
-  virtual std::shared_ptr<BaseCache<CachedResponse>> responses() const { return responses_; }
+  virtual std::shared_ptr<BaseCache<CachedResponse>> responses() const;
   /// The same of the redirects.
-  virtual std::shared_ptr<BaseCache<std::string>> redirects() const { return redirects_; }
+  virtual std::shared_ptr<BaseCache<std::string>> redirects() const;
 
   /// Closes the store; later operations fail with `cache_errc::closed`. Closing twice is fine.
   virtual asio::awaitable<void> close();

@@ -57,14 +57,17 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
         database->forks_ != detail::fork_generation()) {
       continue;
     }
-    auto const theirs = database->file_->identity();
-    // One that was renamed is not what it was opened as: whoever writes there would make a new file.
+    // Until it has a handle it is for the file that was there. One that was renamed is not what it was opened
+    // as: whoever writes there would make a new file.
+    auto const opened = database->file_->identity();
+    auto const& theirs = opened ? opened : database->found_;
     bool const same_file =
-        identity && theirs && identity->same_file(*theirs) && database->file_->is_in_place();
+        identity && theirs && identity->same_file(*theirs) && (!opened || database->file_->is_in_place());
     if (same_file || (!found && database->path() == absolute)) found = database;
   }
   if (!found) {
     found.reset(new Database(absolute, false, options));
+    found->found_ = identity;
     known.databases.push_back(found);
   }
   found->file_->strengthen(options);

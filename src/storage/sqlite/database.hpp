@@ -226,6 +226,7 @@ class Database : public std::enable_shared_from_this<Database> {
   void check_process() const;
 
   std::shared_ptr<FileState> file_;
+  std::optional<detail::FileIdentity> found_;                 // by open(); guarded by the registry's mutex
   std::vector<std::unique_ptr<detail::WorkerPool>> threads_;  // one for each lane, unless the user has some
   std::shared_ptr<WriterLane> writer_;
   std::vector<std::shared_ptr<ReaderLane>> readers_;  // none for an in-memory database

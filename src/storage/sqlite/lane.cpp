@@ -50,6 +50,7 @@ void SQLiteLane::distrust(std::exception_ptr const& error) noexcept {
     std::rethrow_exception(error);
   } catch (Error const& e) {
     if (e.code() == cache_errc::io) distrusted_ = true;
+    if (e.code() == cache_errc::full) disk_full_ = true;
     if (e.code() == cache_errc::moved) ++file_->generation;
   } catch (...) {
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "detail/offload.hpp"
 #include "storage/sqlite/file_state.hpp"
@@ -71,6 +72,8 @@ class SQLiteLane : public detail::Lane {
   void drop_handle() noexcept;
   // A handle that had an I/O error is not to be trusted with its caches and locks.
   void distrust(std::exception_ptr const& error) noexcept;
+  // Since it was asked last.
+  bool found_disk_full() noexcept { return std::exchange(disk_full_, false); }
 
  private:
   void run_queue() noexcept;
@@ -80,6 +83,7 @@ class SQLiteLane : public detail::Lane {
   std::unique_ptr<Handle> handle_;
   std::uint64_t generation_ = 0;
   bool distrusted_ = false;
+  bool disk_full_ = false;
   detail::OperationList queue_;  // of the batch that runs
   detail::OperationList finished_;
   std::size_t finished_count_ = 0;

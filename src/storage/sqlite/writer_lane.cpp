@@ -256,6 +256,8 @@ void WriterLane::fail_group(std::exception_ptr error) noexcept {
 void WriterLane::settle() noexcept {
   commit_group();
   look_after_bulk();
+  // It may be the log that takes the room, which only a commit would have moved into the file.
+  if (found_disk_full() && bulk_ == 0 && has_handle()) begin_log_anew();
 }
 
 // --- bulks ---

@@ -503,3 +503,27 @@ TEST_CASE("nothing is written by a connection that is for reading, whatever the 
     CHECK(removed);
   }(cache));
 }
+
+TEST_CASE("two names of one file that are opened at once are one database", "[storage]") {
+  TempDirectory directory;
+  {
+    SQLiteCache cache(directory.file("one"));
+    run([](SQLiteCache& c) -> asio::awaitable<void> {
+      co_await c.write("k", "v");
+      co_await c.close();
+    }(cache));
+  }
+  std::filesystem::create_hard_link(directory.file("one.sqlite"), directory.file("two.sqlite"));
+  SQLiteCache one(directory.file("one")), two(directory.file("two"));
+  run([](SQLiteCache& a, SQLiteCache& b) -> asio::awaitable<void> {
+    for (int i = 0; i < 20; ++i) {
+      std::string const key = std::to_string(i);
+      co_await a.write("a" + key, "v");
+      co_await b.write("b" + key, "v");
+      bool const there = co_await a.contains("b" + key);
+      CHECK(there);
+    }
+    std::uint64_t const size = co_await b.size();
+    CHECK(size == 41);
+  }(one, two));
+}

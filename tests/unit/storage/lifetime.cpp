@@ -15,6 +15,7 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -496,4 +497,29 @@ TEST_CASE("a cache that was open at fork() is refused in the child, where a new 
   CHECK(status == 0);
   run(write_key(cache, "after"));
   run(expect_key(cache, "after", true));
+}
+
+TEST_CASE("a child process can destroy the context of operations that its parent has under way",
+          "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  Gate gate;
+  auto context = std::make_unique<asio::io_context>();
+  asio::co_spawn(*context, hold_writer(cache, gate), asio::detached);
+  asio::co_spawn(*context, write_key(cache, "queued"), asio::detached);
+  context->poll();
+  gate.wait_until_entered();
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::alarm(30);  // instead of hanging
+    context.reset();
+    ::_exit(0);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  gate.open();
+  context->run();
+  run(expect_key(cache, "queued", true));
 }

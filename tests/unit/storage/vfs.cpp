@@ -278,6 +278,29 @@ TEST_CASE("A transaction whose pages could not be written is never committed", "
   }
 }
 
+TEST_CASE("A disk that is full because of the log is not full for ever", "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  SQLiteCache cache(directory.file("cache"));
+  run(write_one(cache, "key", "value"));
+  disk.limit_size("-wal", 500'000);
+  auto const fill = [](SQLiteCache& c, int& failed, int& last) -> asio::awaitable<void> {
+    for (int i = 0; i < 300; ++i) {
+      error_code const code =
+          co_await code_of(c.write("key", std::string(10'000, static_cast<char>('a' + i % 26))));
+      if (!code) continue;
+      CHECK(code == cache_errc::full);
+      ++failed;
+      last = i;
+    }
+  };
+  int failed = 0, last = 0;
+  run(fill(cache, failed, last));
+  CHECK(failed > 0);
+  CHECK(failed < 20);
+  CHECK(last < 299);
+}
+
 TEST_CASE("A checkpoint that can't write loses nothing", "[storage][vfs]") {
   for (int const code : {SQLITE_FULL, SQLITE_IOERR_WRITE}) {
     TempDirectory directory;

@@ -236,6 +236,13 @@ asio::awaitable<bool> CacheBackend::remove_key(std::string key) {
   co_return removed > 0 || was_alias;
 }
 
+std::shared_ptr<BaseCache<CachedResponse>> CacheBackend::responses() const {
+  return responses_;
+}
+std::shared_ptr<BaseCache<std::string>> CacheBackend::redirects() const {
+  return redirects_;
+}
+
 asio::awaitable<std::uint64_t> CacheBackend::remove_groups(Url origin, std::vector<std::string> groups,
                                                            RemovalProgress progress) {
   return remove_where(
