@@ -77,7 +77,12 @@ std::unique_ptr<Handle> FileState::open(Role role) {
     detail::create_private_file(path_);
     identity = detail::identify(path_);
   }
-  if (!identity) throw Error(cache_errc::io, path_ + ": there is no such cache file");
+  if (!identity) {
+    std::lock_guard lock(mutex_);
+    bool const was_there = identity_.has_value();
+    if (options_.read_only()) identity_.reset();
+    throw Error(was_there ? cache_errc::moved : cache_errc::io, path_ + ": there is no such cache file");
+  }
   check_type(*identity);
   {
     std::lock_guard lock(mutex_);

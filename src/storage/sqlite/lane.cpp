@@ -26,8 +26,17 @@ Mode mode_of(Operation const& operation) noexcept {
 
 // --- SQLiteLane ---
 
+// What was opened meanwhile is another file, in which nobody has looked for the operation's tables.
+void SQLiteLane::check_epoch(std::uint64_t generation) {
+  std::uint64_t const epoch = current() ? current()->epoch() : 0;
+  if (epoch == 0 || epoch == generation) return;
+  came_late_ = true;
+  throw Error(cache_errc::moved, file_->path() + ": opened anew");
+}
+
 bool SQLiteLane::open_handle(FileState::Role role) {
   std::uint64_t const generation = file_->generation.load();
+  check_epoch(generation);
   if (handle_ && (generation_ != generation || distrusted_)) drop_handle();
   if (handle_) return false;
   handle_ = file_->open(role);
@@ -51,7 +60,7 @@ void SQLiteLane::distrust(std::exception_ptr const& error) noexcept {
   } catch (Error const& e) {
     if (e.code() == cache_errc::io) distrusted_ = true;
     if (e.code() == cache_errc::full) disk_full_ = true;
-    if (e.code() == cache_errc::moved) ++file_->generation;
+    if (e.code() == cache_errc::moved && !std::exchange(came_late_, false)) ++file_->generation;
   } catch (...) {
   }
 }
@@ -102,13 +111,8 @@ void SQLiteLane::run(Operation* operation) noexcept {
   bool const small = mode_of(*operation) == Mode::read_one;
   set_current(operation);
   try {
-    // What was opened meanwhile is another file, in which nobody has looked for the operation's tables.
-    if (operation->epoch() != 0 && operation->epoch() != file_->generation.load()) {
-      operation->fail(std::make_exception_ptr(Error(cache_errc::moved, file_->path() + ": opened anew")));
-      finished(operation);
-    } else {
-      run_one(operation);
-    }
+    check_epoch(file_->generation.load());
+    run_one(operation);
   } catch (...) {
     operation->fail(std::current_exception());
     distrust(operation->error());

@@ -78,12 +78,14 @@ class SQLiteLane : public detail::Lane {
  private:
   void run_queue() noexcept;
   void run(detail::Operation* operation) noexcept;
+  void check_epoch(std::uint64_t generation);
 
   std::shared_ptr<FileState> file_;
   std::unique_ptr<Handle> handle_;
   std::uint64_t generation_ = 0;
   bool distrusted_ = false;
   bool disk_full_ = false;
+  bool came_late_ = false;       // the operation that failed just now, and nothing is wrong with the file
   detail::OperationList queue_;  // of the batch that runs
   detail::OperationList finished_;
   std::size_t finished_count_ = 0;

@@ -254,6 +254,7 @@ TEST_CASE("what is under way when a file turns out to be replaced fails with mov
       if (error) std::rethrow_exception(error);
       ++done;
     } catch (Error const& e) {
+      INFO(e.what());
       CHECK(e.code() == cache_errc::moved);
       ++moved;
     }
