@@ -1,5 +1,7 @@
 // RFC 9213: response fields that speak to one kind of cache in place of Cache-Control.
 
+#include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "beast_cache/policy/response_facts.hpp"
@@ -55,38 +57,74 @@ Directive directive(std::string_view key, RawItem const* value) noexcept {
   return d;
 }
 
-/// `visit` for each directive of one line. @return false at a syntax error.
-bool read_line(std::string_view line, void* to, VisitDirective visit) noexcept {
+/// A member of a dictionary.
+class Member {
+ public:
+  Member() noexcept : item{{}, 1, Kind::boolean} {}
+
+  /// Takes the next one, with its comma. @return False at a syntax error.
+  bool read(Scanner& in) noexcept {
+    if (!in.key(key)) return false;
+    std::string_view const before = in.rest();
+    if (in.take('=')) {
+      is_list = in.at('(');
+      if (is_list ? !read_inner_list(in) : !in.bare_item(item)) return false;
+    }
+    if (item.kind == Kind::integer) item.text = before.substr(1, before.size() - 1 - in.rest().size());
+    return (is_list || in.parameters(pass_over)) && in.comma();
+  }
+  bool is_off() const noexcept { return !is_list && item.kind == Kind::boolean && item.number == 0; }
+
+  std::string_view key;
+  RawItem item;
+  bool is_list = false;
+};
+
+Scanner begin(std::string_view line) noexcept {
   while (!line.empty() && line.back() == ' ') line.remove_suffix(1);
   Scanner in(line);
   in.spaces();
-  if (in.empty()) return false;
-  while (!in.empty()) {
-    std::string_view key;
-    if (!in.key(key)) return false;
-    RawItem item{{}, 1, Kind::boolean};
-    bool list = false;
-    std::string_view const before = in.rest();
-    if (in.take('=')) {
-      list = in.at('(');
-      if (list ? !read_inner_list(in) : !in.bare_item(item)) return false;
-    }
-    if (item.kind == Kind::integer) item.text = before.substr(1, before.size() - 1 - in.rest().size());
-    if (!list && !in.parameters(pass_over)) return false;
-    bool const off = !list && item.kind == Kind::boolean && item.number == 0;
-    if (visit != nullptr && !off) visit(to, directive(key, list ? nullptr : &item));
-    if (!in.comma()) return false;
-  }
-  return true;
+  return in;
 }
 
-/// The same for all lines of a field.
-bool read_field(http::fields const& headers, std::string_view name, void* to, VisitDirective visit) noexcept {
-  auto const range = headers.equal_range(name);
-  for (auto it = range.first; it != range.second; ++it) {
-    if (!read_line(it->value(), to, visit)) return false;
+/// Whether a key that has a meaning comes again, in the rest of a line or in a later one: of several members
+/// with one key the last one counts (RFC 9651 section 3.2).
+bool comes_again(std::string_view key, Scanner rest, Lines::Iterator next, Lines::Iterator last) noexcept {
+  constexpr std::array known = {
+      std::string_view("max-age"),        std::string_view("s-maxage"),
+      std::string_view("no-store"),       std::string_view("no-cache"),
+      std::string_view("private"),        std::string_view("public"),
+      std::string_view("immutable"),      std::string_view("must-revalidate"),
+      std::string_view("no-transform"),   std::string_view("proxy-revalidate"),
+      std::string_view("stale-if-error"), std::string_view("stale-while-revalidate"),
+      std::string_view("must-understand")};
+  if (std::find(known.begin(), known.end(), key) == known.end()) return false;
+  for (;;) {
+    while (!rest.empty()) {
+      Member member;
+      if (!member.read(rest)) return false;
+      if (member.key == key) return true;
+    }
+    if (next == last) return false;
+    rest = begin((next++)->value());
   }
-  return range.first != range.second;
+}
+
+/// `visit` for each directive of a field. @return False at a syntax error, or where there is none.
+bool read_field(http::fields const& headers, std::string_view name, void* to, VisitDirective visit) noexcept {
+  auto const [first, last] = headers.equal_range(name);
+  for (auto line = first; line != last; ++line) {
+    Scanner in = begin(line->value());
+    if (in.empty()) return false;
+    while (!in.empty()) {
+      Member member;
+      if (!member.read(in)) return false;
+      bool const counts = visit != nullptr && !member.is_off();
+      if (counts && !comes_again(member.key, in, std::next(line), last))
+        visit(to, directive(member.key, member.is_list ? nullptr : &member.item));
+    }
+  }
+  return first != last;
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ bool fits_a_line(std::string_view text) noexcept {
   return text.find_first_of("\t\r\n") == std::string_view::npos;
 }
 
-// RFC 6265bis section 5.7, steps 2 and 3: not in a header field either.
+// RFC 6265bis section 5.7, steps 2 and 3; and no tab, which would be taken for the end of the field.
 bool has_control_characters(std::string_view text) noexcept {
   return std::any_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });

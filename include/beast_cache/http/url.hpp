@@ -80,8 +80,8 @@ class Url {
   /// Source: RFC 3986 section 5.2.
   std::optional<Url> resolve(std::string_view reference) const;
 
-  /// The same for what servers send (a redirect's Location): behind the authority it need not be
-  /// percent-encoded. Spaces, brackets and UTF-8 are taken as browsers take them, but no backslash for a
+  /// The same for what servers send (a redirect's Location): what has to be percent-encoded behind the
+  /// authority, and is not, is: spaces, brackets, UTF-8, a `%` that begins no escape. A backslash is no
   /// slash.
   std::optional<Url> follow(std::string_view reference) const;
 

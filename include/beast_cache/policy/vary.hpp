@@ -145,9 +145,8 @@ inline bool vary_matches(http::fields const& response_headers, http::fields cons
   return vary_matches(response_headers, &stored_request_headers, request_headers);
 }
 
-/// Whether the codings of a stored response are among those that the request's Accept-Encoding asks for:
-/// servers that forget to say `Vary: Accept-Encoding` would have whoever asks for the plain form (or a part
-/// of it) get a coded one. Without Accept-Encoding any will do. Source: RFC 9110 section 12.5.3.
+/// Whether the codings of a response are among those that a request's Accept-Encoding asks for; without the
+/// field any will do. Source: RFC 9110 section 12.5.3.
 bool accepts_coding(http::fields const& request_headers, http::fields const& response_headers) noexcept;
 
 /// The request fields that a response's Vary names, as they are: what is to be stored beside it.

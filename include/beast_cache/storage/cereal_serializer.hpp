@@ -22,7 +22,9 @@ inline namespace v1 {
 /// vectors; include `<cereal/types/....hpp>` for the other types that are used.
 ///
 /// The order of the members is the format: give a changed type another \p type_id, or store a version with
-/// it. Only types that are default constructible; no shared or raw pointers, no long double.
+/// it. Only types that are default constructible; no shared or raw pointers, no long double, and classes
+/// within each other 512 deep at most, cereal's own counted: a list of `unique_ptr` has three for each
+/// element. Errors: `cache_errc::bad_value` for more, when it is written.
 template <class T>
 class CerealSerializer final : public Serializer<T> {
  public:

@@ -35,14 +35,16 @@ inline namespace v1 {
 ///
 /// Consistency: a completed write is in the file; see `Durability` for crashes. A read sees every write that
 /// completed before it began, by any cache of any process on the file, and never a part of a transaction.
-/// Several processes may use one file.
+/// Several processes may use one file. That it was replaced or removed is noticed by writes at once, by reads
+/// within `hold_time`.
 ///
 /// `size` takes the same time whatever the number of entries: it is kept with them. A tool outside of this
 /// library that adds or removes rows makes it wrong, until something runs with
 /// `ConnectionUse::write_autocommit`.
 ///
 /// Errors: `cache_errc`, see `BaseCache`; busy (another process held the lock past the timeout), not_a_cache,
-/// schema_newer, moved (the next operation opens the file anew), too_big, bad_signature, forked.
+/// schema_newer, moved (so do those under way; the next one opens the file
+/// anew), too_big, bad_signature, forked.
 /// Executor and hops: one hop to the cache's thread and one back, shared with what else is queued there.
 /// Thread safety: shared objects are safe.
 class SQLiteCache final : public BaseCache<std::string> {

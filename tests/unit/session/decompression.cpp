@@ -236,15 +236,15 @@ TEST_CASE("A range is one of the plain body, whatever is stored of the coded one
   CHECK(part.body() == sample_text().substr(10, 10));
 }
 
-TEST_CASE("A range is one of the plain body although the coded one was stored without Vary") {
+TEST_CASE("Without Vary a range of the stored coded body is said to be one") {
   CompressingWorld world("Cache-Control: max-age=60\r\n");
   CachedSession session = world.open();
   world.run(session.get(world.origin.url()));
-  CachedResponse const part = world.run(session.get(world.origin.url()).header("Range", "bytes=10-19"));
+  CachedResponse const part = world.run(session.get(world.origin.url()).header("Range", "bytes=0-9"));
   CHECK(part.status() == 206);
-  CHECK(part.headers().count("Content-Encoding") == 0);
-  CHECK(part.header("ETag") == "\"plain\"");
-  CHECK(part.body() == sample_text().substr(10, 10));
+  CHECK(part.header("Content-Encoding") == "gzip");
+  CHECK(part.header("ETag") == "\"coded\"");
+  CHECK(part.body() == gzip(sample_text()).substr(0, 10));
 }
 
 TEST_CASE("A body that can't be decoded is not stored") {

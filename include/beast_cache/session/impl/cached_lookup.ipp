@@ -109,8 +109,7 @@ class CachedLookup : protected ExchangeRules {
         co_return;
       }
     }
-    bool usable = found.selected() && allows_status(found.selected()->status()) &&
-                  policy::accepts_coding(asked().headers(), found.selected()->headers());
+    bool usable = found.selected() && allows_status(found.selected()->status());
     if (usable && options().has_filter()) usable = co_await passes_filter(*found.selected());
     if (usable) {
       stored_ = std::move(found.selected());
@@ -239,7 +238,7 @@ class CachedLookup : protected ExchangeRules {
       variant_ = variant_of(entry);
       co_return first;
     }
-    bool usable = allows_status(entry.status()) && policy::accepts_coding(asked().headers(), entry.headers());
+    bool usable = allows_status(entry.status());
     if (usable && options().has_filter()) {
       std::optional<bool> const keeps = co_await ask_filter(entry);
       usable = keeps.value_or(false);

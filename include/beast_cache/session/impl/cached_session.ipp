@@ -56,10 +56,7 @@ bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directiv
 }
 
 bool CachedCore::gives_as_is(unsigned status, bool is_coded, Request const& request) const {
-  // A coded one has to be one that is asked for.
-  bool const asks_for_codings = request.headers().count(http::field::accept_encoding) != 0;
-  return !(is_coded && (request.decompression() || asks_for_codings)) && !is_redirect(status) &&
-         backend_->options().allows(status);
+  return !(is_coded && request.decompression()) && !is_redirect(status) && backend_->options().allows(status);
 }
 
 void CachedCore::give(CachedResponse& answer, Request const& request,
