@@ -40,11 +40,12 @@ class RowKey {
 };
 
 // The rows behind that one; those of not more than about 1 MiB of bodies, where that is more than one.
-std::vector<RowKey> rows_after(Handle& handle, RowKey const& after, std::size_t limit) {
+std::vector<RowKey> rows_after(Handle& handle, RowKey const& after, std::size_t limit,
+                               char const* sql = detail::sql::variants_after) {
   constexpr std::int64_t most_bytes = 1 << 20;
   std::vector<RowKey> rows;
   std::int64_t bytes = 0;
-  sqlite::Statement select = handle.statement(detail::sql::variants_after);
+  sqlite::Statement select = handle.statement(sql);
   select.bind_text(1, after.key()).bind_text(2, after.variant()).bind(3, static_cast<std::int64_t>(limit));
   while (select.step()) {
     bytes += select.integer(2);
@@ -239,7 +240,8 @@ class SQLiteBackend::ResponseView final : public BaseCache<CachedResponse> {
     asio::awaitable<std::vector<std::string>> fetch() override {
       std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
       auto job = [&](Handle& handle) {
-        return rows_after(handle, after_, static_cast<std::size_t>(detail::slice_rows));
+        return rows_after(handle, after_, static_cast<std::size_t>(detail::slice_rows),
+                          detail::sql::variant_keys_after);
       };
       std::vector<RowKey> const rows = co_await bodies->read(job);
       std::vector<std::string> keys;

@@ -186,6 +186,8 @@ inline constexpr char drop_oldest_of_principal[] =
 
 inline constexpr char variants_after[] =
     "SELECT key, variant, size FROM responses WHERE (key, variant) > (?1, ?2) ORDER BY key, variant LIMIT ?3";
+inline constexpr char variant_keys_after[] =
+    "SELECT key, variant, 0 FROM responses WHERE (key, variant) > (?1, ?2) ORDER BY key, variant LIMIT ?3";
 inline constexpr char count_responses[] = "SELECT count(*) FROM responses";
 inline constexpr char find_variant[] =
     "SELECT id, size, body_checksum FROM responses WHERE key = ?1 AND variant = ?2";

@@ -86,6 +86,7 @@ void OperationService::submit(Operation* operation) noexcept {
   std::optional<Poller> poller;
   {
     std::lock_guard lock(mutex_);
+    forks_ = fork_generation();
     operation->service_next_ = first_;
     operation->service_previous_ = nullptr;
     if (first_) first_->service_previous_ = operation;
@@ -125,6 +126,7 @@ void OperationService::set_polled(asio::any_io_executor executor) noexcept {
 }
 
 void OperationService::stop_polling() noexcept {
+  if (forks_ != fork_generation()) return;  // see shutdown()
   OperationList ready;
   {
     std::lock_guard lock(mutex_);

@@ -257,7 +257,7 @@ class OperationService final : public asio::execution_context::service {
   alignas(64) std::atomic<std::size_t> untaken_bytes_{0};
   alignas(64) std::atomic<int> posting_{0};  // lanes that use the context just now
   bool stopped_ = false;
-  unsigned const forks_ = fork_generation();
+  unsigned forks_ = fork_generation();  // of the process that used it last
 };
 
 inline void OperationList::push_back(Operation* operation) noexcept {

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
+#include <optional>
 
 // Jobs refer to the coroutine's locals: it does not go before its job.
 
@@ -263,9 +264,10 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     }
     if (failure) std::rethrow_exception(failure);
   };
-  // A database in memory has one handle for everything.
+  // A database in memory has one handle for everything; a file's readers can't write anyway.
   auto read = [&](Handle& handle) {
-    QueryOnly const query_only(handle);
+    std::optional<QueryOnly> query_only;
+    if (database->memory()) query_only.emplace(handle);
     run(handle);
   };
   switch (use) {

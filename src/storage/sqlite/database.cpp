@@ -57,17 +57,16 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
         database->forks_ != detail::fork_generation()) {
       continue;
     }
-    // Until it has a handle it is for the file that was there. One that was renamed is not what it was opened
-    // as: whoever writes there would make a new file.
+    // Until it has a handle it is for the file that its path leads to. One that was renamed is not what it
+    // was opened as: whoever writes there would make a new file.
     auto const opened = database->file_->identity();
-    auto const& theirs = opened ? opened : database->found_;
+    auto const theirs = opened ? opened : detail::identify(database->path());
     bool const same_file =
         identity && theirs && identity->same_file(*theirs) && (!opened || database->file_->is_in_place());
     if (same_file || (!found && database->path() == absolute)) found = database;
   }
   if (!found) {
     found.reset(new Database(absolute, false, options));
-    found->found_ = identity;
     known.databases.push_back(found);
   }
   found->file_->strengthen(options);
@@ -166,10 +165,9 @@ int Database::find_version(Handle& handle, Schema const& schema) {
 asio::awaitable<bool> Database::is_prepared(std::shared_ptr<Schema> schema) {
   if (!writer_ || readers_.empty() || !file_->identity()) co_return false;
   auto look = [this, schema](Handle& handle) {
-    std::uint64_t const generation = file_->generation.load();
     if (find_version(handle, *schema) != schema->version()) return std::uint64_t{0};
     schema->check(handle);
-    return generation;
+    return handle.generation();
   };
   std::uint64_t generation = 0;
   try {
@@ -190,7 +188,7 @@ asio::awaitable<void> Database::prepare(std::shared_ptr<Schema> schema) {
   // The writer's handle, for the reader's can't open a file that is not there yet. Outside a transaction, so
   // that another process's write does not hold up the first read here.
   auto job = [this, schema](Handle& handle) {
-    std::uint64_t const generation = file_->generation.load();
+    std::uint64_t const generation = handle.generation();
     auto const version = [&] { return find_version(handle, *schema); };
     if (schema->is_counted()) file_->count_rows_of(schema->name());
     int found = version();

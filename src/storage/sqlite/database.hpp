@@ -107,7 +107,9 @@ class Database : public std::enable_shared_from_this<Database> {
   template <class Job>
   asio::awaitable<Result<Job>> run(std::shared_ptr<Schema> const& schema, Kind kind, Job job) {
     std::uint64_t const ready = schema->ready_.load(std::memory_order_acquire);
-    if (ready != file_->generation.load()) {
+    // A bulk goes on where it has begun: what prepares another file would wait for it.
+    bool const goes_on = kind.mode == Mode::bulk_more || kind.mode == Mode::bulk_commit;
+    if (ready != file_->generation.load() && !goes_on) {
       return prepare_and_run(shared_from_this(), schema, kind, std::move(job));
     }
     if (inline_ && kind.mode == Mode::read_one)
@@ -171,6 +173,7 @@ class Database : public std::enable_shared_from_this<Database> {
   WriteEpochs& epochs() noexcept { return epochs_; }
 
   std::string const& path() const noexcept { return file_->path(); }
+  bool memory() const noexcept { return file_->memory(); }
   std::uint64_t commits() const noexcept { return file_->commits.load(); }
   std::uint64_t checkpoints() const noexcept { return file_->checkpoints.load(); }
   std::size_t readers() const noexcept { return readers_.size(); }
@@ -204,7 +207,8 @@ class Database : public std::enable_shared_from_this<Database> {
     self->check_process();
     {
       InlineReader::Use use(*self->inline_, *self->file_);
-      if (use) {
+      // (What comes late to a file that was opened anew is told so by the lane.)
+      if (use && use.generation() == kind.generation) {
         if (use.needs_attention()) self->readers_.front()->look();
         try {
           co_return job(use.handle());
@@ -226,7 +230,6 @@ class Database : public std::enable_shared_from_this<Database> {
   void check_process() const;
 
   std::shared_ptr<FileState> file_;
-  std::optional<detail::FileIdentity> found_;                 // by open(); guarded by the registry's mutex
   std::vector<std::unique_ptr<detail::WorkerPool>> threads_;  // one for each lane, unless the user has some
   std::shared_ptr<WriterLane> writer_;
   std::vector<std::shared_ptr<ReaderLane>> readers_;  // none for an in-memory database

@@ -86,9 +86,14 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   check_type(*identity);
   {
     std::lock_guard lock(mutex_);
+    bool const is_other = identity_ && !identity_->same_file(*identity);
     if (role == Role::first || !identity_) {
       identity_ = identity;
-    } else if (!identity_->same_file(*identity)) {
+      // Nobody has noticed yet: whatever was prepared was for the other one.
+      bool const is_news = is_other && identified_for_ == generation.load();
+      identified_for_ = generation.load();
+      if (is_news) throw Error(cache_errc::moved, path_ + ": replaced while it was open");
+    } else if (is_other) {
       if (options_.read_only())
         identity_ = identity;  // nobody else finds out: the next handle is for that one
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");

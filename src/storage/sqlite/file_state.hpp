@@ -72,6 +72,7 @@ class FileState {
   std::atomic<bool> full_{false};
   mutable std::mutex mutex_;
   std::optional<detail::FileIdentity> identity_;
+  std::uint64_t identified_for_ = 0;  // the generation whose file that is
   std::vector<std::string> counted_tables_;
 };
 

@@ -127,6 +127,10 @@ class Handle {
   // after.)
   void on_cancelled(std::function<bool()> is_cancelled);
   // A transaction that is shared must not be broken off: SQLite would roll back the neighbours' part as well.
+  // Of the file that it was opened for, see FileState.
+  std::uint64_t generation() const noexcept { return generation_; }
+  void set_generation(std::uint64_t generation) noexcept { generation_ = generation; }
+
   void may_break_off(bool value) noexcept { may_break_off_ = value; }
 
   RowCounts& counts() noexcept { return counts_; }
@@ -179,6 +183,7 @@ class Handle {
   bool feeds_ = false;
   std::function<bool()> is_cancelled_;
   bool may_break_off_ = true;
+  std::uint64_t generation_ = 0;
   RowCounts counts_;
   void volatile const* wal_index_ = nullptr;
   std::chrono::steady_clock::time_point busy_until_;

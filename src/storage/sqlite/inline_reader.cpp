@@ -12,6 +12,7 @@ InlineReader::Use::Use(InlineReader& reader, FileState& file)
   try {
     reader.open(file);
     if (!reader.keeps_) {
+      reader.transaction_.check_place(file, std::chrono::steady_clock::now());
       handle().start_busy_deadline(file.busy_timeout());
       return;
     }

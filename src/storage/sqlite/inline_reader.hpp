@@ -31,6 +31,8 @@ class InlineReader {
     // False if another thread is at it.
     explicit operator bool() const noexcept { return lock_.owns_lock(); }
     Handle& handle() const noexcept { return *reader_.handle_; }
+    // Of the file, see FileState.
+    std::uint64_t generation() const noexcept { return reader_.generation_; }
     // Whether the lane has to be woken to look after the transaction.
     bool needs_attention() const noexcept { return needs_attention_; }
     // After an error the handle is not to be trusted.

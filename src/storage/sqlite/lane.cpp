@@ -29,7 +29,10 @@ Mode mode_of(Operation const& operation) noexcept {
 // What was opened meanwhile is another file, in which nobody has looked for the operation's tables.
 void SQLiteLane::check_epoch(std::uint64_t generation) {
   std::uint64_t const epoch = current() ? current()->epoch() : 0;
-  if (epoch == 0 || epoch == generation) return;
+  if (epoch != 0 && epoch != generation) fail_late();
+}
+
+void SQLiteLane::fail_late() {
   came_late_ = true;
   throw Error(cache_errc::moved, file_->path() + ": opened anew");
 }
@@ -41,6 +44,7 @@ bool SQLiteLane::open_handle(FileState::Role role) {
   if (handle_) return false;
   handle_ = file_->open(role);
   handle_->on_cancelled([this] { return current() && current()->cancel_requested(); });
+  handle_->set_generation(generation);
   generation_ = generation;
   return true;
 }
@@ -91,6 +95,7 @@ void SQLiteLane::run_batch(OperationList operations) noexcept {
 
 void SQLiteLane::run_queue() noexcept {
   while (!queue_.empty()) {
+    attend();
     Operation* const operation = queue_.pop_front();
     if (!queue_.empty()) queue_.front()->prefetch();
     if (!operation->claim()) {

@@ -52,6 +52,8 @@ class SQLiteLane : public detail::Lane {
 
   // Runs what was claimed. What it throws is the operation's failure.
   virtual void run_one(detail::Operation* operation) = 0;
+  // Before each operation.
+  virtual void attend() noexcept {}
   // True if what was claimed was put aside, to be claimed and run later.
   virtual bool put_aside(detail::Operation*) { return false; }
   // Nothing is left to run: ends the transaction that must not wait.
@@ -72,6 +74,10 @@ class SQLiteLane : public detail::Lane {
   void drop_handle() noexcept;
   // A handle that had an I/O error is not to be trusted with its caches and locks.
   void distrust(std::exception_ptr const& error) noexcept;
+  // Whether the file was opened anew, or is to be, since the handle was.
+  bool is_late() const noexcept { return generation_ != file_->generation.load(); }
+  // The operation's failure, which says nothing about the file that is there now.
+  [[noreturn]] void fail_late();
   // Since it was asked last.
   bool found_disk_full() noexcept { return std::exchange(disk_full_, false); }
 
@@ -132,6 +138,7 @@ class WriterLane final : public SQLiteLane {
 
  private:
   void run_one(detail::Operation* operation) override;
+  void attend() noexcept override;
   bool put_aside(detail::Operation* operation) override;
   void settle() noexcept override;
   Clock::time_point stay_until() noexcept override;
@@ -180,6 +187,7 @@ class WriterLane final : public SQLiteLane {
   bool cuts_file_ = false;       // pages were freed, and the file is not shorter yet
   bool awaits_readers_ = false;  // for that
   std::size_t page_size_ = 4096;
+  Clock::time_point next_try_;  // of moving the log where the disk is full
   int wal_pages_ = 0;
   int next_checkpoint_ = 0;
 };

@@ -20,11 +20,12 @@ class ReadTransaction {
   // Begins it, or goes on with it. True if it was begun. Throws Error(moved).
   bool enter(Handle& handle, FileState const& file, TimePoint now);
   void leave(Handle& handle);
+  // What enter() does first. Throws Error(moved) once the path leads to another file.
+  void check_place(FileState const& file, TimePoint now);
   // When it is to be left, if it is open.
   TimePoint end(FileState const& file) const noexcept { return began_ + file.options().hold_time(); }
 
  private:
-  void check_place(FileState const& file, TimePoint now);
   bool is_current(Handle& handle, FileState const& file, TimePoint now) noexcept;
 
   // What the transaction sees; it began no earlier than this was read.

@@ -256,14 +256,20 @@ void WriterLane::fail_group(std::exception_ptr error) noexcept {
 void WriterLane::settle() noexcept {
   commit_group();
   look_after_bulk();
-  // It may be the log that takes the room, which only a commit would have moved into the file.
-  if (found_disk_full() && bulk_ == 0 && has_handle()) begin_log_anew();
+  // It may be the log that takes the room, which only a commit would have moved into the file. Where that
+  // does not help it is not tried each time.
+  bool const tries =
+      found_disk_full() && bulk_ == 0 && has_handle() && !file().memory() && now() >= next_try_;
+  if (tries && !begin_log_anew()) next_try_ = now() + std::chrono::seconds(1);
 }
 
 // --- bulks ---
 
-bool WriterLane::put_aside(Operation* operation) {
+void WriterLane::attend() noexcept {
   look_after_bulk();
+}
+
+bool WriterLane::put_aside(Operation* operation) {
   Mode const mode = mode_of(*operation);
   if (bulk_ == 0 || operation->scope() == bulk_ || mode == Mode::close) {
     if (operation->noted_time() != Clock::time_point()) operation->take_up();  // it was put aside before
@@ -281,6 +287,9 @@ void WriterLane::run_bulk(Operation* operation) {
     bulk_ = operation->scope();
   } else if (bulk_ != operation->scope()) {
     throw Error(cache_errc::closed, file().path() + ": the bulk was rolled back when the file was closed");
+  } else if (is_late() || (mode == Mode::bulk_commit && !file().is_in_place())) {
+    end_bulk();
+    fail_late();
   }
   operation->run(&handle());
   set_current(nullptr);  // from here on a cancellation comes too late

@@ -4,6 +4,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <filesystem>
+#include <optional>
 
 #include "beast_cache/storage/sqlite_pickle_cache.hpp"
 #include "catch.hpp"
@@ -427,4 +429,51 @@ TEST_CASE("a context is destroyed while its writes wait for another one's bulk",
   });
   context.run();
   run(expect_size(cache, 12));
+}
+
+TEST_CASE("a bulk whose file was replaced fails with moved, and holds nobody up", "[storage]") {
+  bool const noticed = GENERATE(false, true);
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().busy_timeout(std::chrono::hours(1)));
+  run(create(cache));
+  run([](SQLiteCache& c, TempDirectory const& where, bool wait) -> asio::awaitable<void> {
+    Bulk bulk = c.bulk_commit();
+    co_await spill(bulk);
+    for (std::string const suffix : {"", "-wal", "-shm"})
+      std::filesystem::remove(where.file("demo.sqlite" + suffix));
+    error_code found;
+    for (int i = 0; wait && !found && i < 100'000; ++i) found = co_await code_of(drop(c.read("first")));
+    if (wait) CHECK(found == cache_errc::moved);
+    error_code const commit = co_await code_of(bulk.commit());
+    CHECK(commit == cache_errc::moved);
+  }(cache, directory, noticed));
+  run([](SQLiteCache& c) -> asio::awaitable<void> {
+    error_code const ignored = co_await code_of(c.write("k", "v"));
+    CHECK((!ignored || ignored == cache_errc::moved));
+    co_await c.write("k", "v");
+  }(cache));
+  run(expect_size(cache, 1));
+}
+
+TEST_CASE("what waited for a bulk that was given up comes before what is written after it", "[storage]") {
+  TempDirectory directory;
+  SQLiteCache cache(directory.file("demo"));
+  run(create(cache));
+  asio::io_context context;
+  auto const work = [](SQLiteCache& c, asio::io_context& io) -> asio::awaitable<void> {
+    for (int i = 0; i < 20; ++i) {
+      std::optional<Bulk> bulk(c.bulk_commit());
+      co_await spill(*bulk);
+      asio::co_spawn(io, c.write("k", "old"), asio::detached);
+      co_await expect_size(c, i == 0 ? 1 : 2);
+      bulk.reset();
+      co_await c.write("k", "new");
+      std::optional<std::string> const value = co_await c.read("k");
+      CHECK(value == "new");
+    }
+  };
+  asio::co_spawn(context, work(cache, context), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
+  context.run();
 }

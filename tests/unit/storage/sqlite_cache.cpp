@@ -242,8 +242,9 @@ TEST_CASE("a file that is replaced while it is open gets no acknowledged write, 
 
 TEST_CASE("what is under way when a file turns out to be replaced fails with moved, and nothing else",
           "[storage]") {
+  bool const in_line = GENERATE(false, true);
   TempDirectory directory;
-  SQLiteCache cache(directory.file("demo"));
+  SQLiteCache cache(directory.file("demo"), "cache", SQLiteOptions().inline_reads(in_line));
   run(write_one(cache));
   for (std::string const suffix : {"", "-wal", "-shm"})
     std::filesystem::remove(directory.file("demo.sqlite" + suffix));

@@ -47,8 +47,9 @@ class StoreFormat {
 // can't be decoded, which is then as good as missing.
 using ValueSink = std::function<void(std::size_t index, std::string_view key, std::string_view value)>;
 
-// Where a walk over the rows is. What is written meanwhile, in place of a removed row too, comes behind its
-// end: else there would be no end as long as somebody writes.
+// Where a walk over the rows is. Those that are made meanwhile, in place of removed ones too, come behind its
+// end, but for as many as the last ones that were removed: else there would be no end as long as somebody
+// writes.
 class ScanPosition {
  public:
   ScanPosition() = default;
