@@ -164,7 +164,7 @@ int Database::find_version(Handle& handle, Schema const& schema) {
 // True if the tables are there, as far as a reader can tell: it need not wait for those who write.
 asio::awaitable<bool> Database::is_prepared(std::shared_ptr<Schema> schema) {
   if (!writer_ || readers_.empty() || !file_->identity()) co_return false;
-  auto look = [this, schema](Handle& handle) {
+  auto look = [schema](Handle& handle) {
     if (find_version(handle, *schema) != schema->version()) return std::uint64_t{0};
     schema->check(handle);
     return handle.generation();

@@ -287,9 +287,12 @@ void WriterLane::run_bulk(Operation* operation) {
     bulk_ = operation->scope();
   } else if (bulk_ != operation->scope()) {
     throw Error(cache_errc::closed, file().path() + ": the bulk was rolled back when the file was closed");
-  } else if (is_late() || (mode == Mode::bulk_commit && !file().is_in_place())) {
+  } else if (is_late()) {
     end_bulk();
     fail_late();
+  } else if (mode == Mode::bulk_commit && !file().is_in_place()) {
+    end_bulk();
+    throw Error(cache_errc::moved, file().path() + ": replaced while a bulk was written to it");
   }
   operation->run(&handle());
   set_current(nullptr);  // from here on a cancellation comes too late
