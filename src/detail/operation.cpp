@@ -215,16 +215,21 @@ bool OperationService::congested(Lane const& lane) const noexcept {
   return untaken_bytes_.load(std::memory_order_relaxed) >= lane.options().max_bytes;
 }
 
+// A claimed operation that is not run after all. False when its context has gone: then nobody has it any
+// more.
+bool OperationService::take_back(Operation* operation) noexcept {
+  forget(operation);
+  if (!stopped_) return true;
+  operation->references_.fetch_sub(1, std::memory_order_acq_rel);
+  bury(operation);
+  changed_.notify_all();
+  return false;
+}
+
 void OperationService::put_off(Operation* operation, OperationList& behind) noexcept {
   Lane& lane = *operation->lane_;
   std::lock_guard lock(mutex_);
-  forget(operation);
-  if (stopped_) {
-    operation->references_.fetch_sub(1, std::memory_order_acq_rel);
-    bury(operation);
-    changed_.notify_all();
-    return;
-  }
+  if (!take_back(operation)) return;
   bool const taken_meanwhile = !congested(lane);
   OperationList given_back;
   if (reopen(operation)) given_back.push_back(operation);
@@ -245,13 +250,7 @@ void OperationService::put_off(Operation* operation, OperationList& behind) noex
 
 bool OperationService::put_aside(Operation* operation) noexcept {
   std::lock_guard lock(mutex_);
-  forget(operation);
-  if (stopped_) {
-    operation->references_.fetch_sub(1, std::memory_order_acq_rel);
-    bury(operation);
-    changed_.notify_all();
-    return false;
-  }
+  if (!take_back(operation)) return false;
   bool const waits = reopen(operation);
   admit_waiting();
   return waits;

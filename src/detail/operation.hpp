@@ -226,6 +226,7 @@ class OperationService final : public asio::execution_context::service {
   void finish_batch(OperationList operations) noexcept;
   void bury(Operation* operation) noexcept;
   void forget(Operation* operation) noexcept;
+  bool take_back(Operation* operation) noexcept;
   bool reopen(Operation* operation) noexcept;
   bool has_room(Operation const& operation) const noexcept;
   bool is_worth_polling(Operation const& operation) noexcept;

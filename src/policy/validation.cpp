@@ -80,7 +80,7 @@ bool may_answer_other_fields(StoredView const& stored) noexcept {
   http::fields const& headers = stored.headers();
   if (!detail::EntityTag{headers}.is_strong() || headers.count(http::field::set_cookie) != 0) return false;
   return detail::for_each_member(headers, http::field::vary, [](std::string_view name) {
-    return !boost::beast::iequals(name, "Cookie") && !boost::beast::iequals(name, "Authorization");
+    return !detail::iequals(name, "Cookie") && !detail::iequals(name, "Authorization");
   });
 }
 

@@ -19,9 +19,8 @@ bool fits_a_line(std::string_view text) noexcept {
 }
 
 // RFC 6265bis section 5.7, steps 2 and 3; and no tab, which would be taken for the end of the field.
-bool has_control_characters(std::string_view text) noexcept {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+bool can_be_sent(std::string_view text) noexcept {
+  return fits_a_line(text) && is_field_value(text);
 }
 
 }  // namespace
@@ -73,7 +72,7 @@ void parse_cookies(std::string_view text, std::function<void(CookieEntry)> const
     bool const is_number = result.ec == std::errc() && result.ptr == end && seconds >= 0 && seconds < most;
     if (!is_number || entry.domain.empty() || !entry.path.starts_with('/')) continue;
     if (entry.name.empty() && entry.value.empty()) continue;
-    if (has_control_characters(entry.name) || has_control_characters(entry.value)) continue;
+    if (!can_be_sent(entry.name) || !can_be_sent(entry.value)) continue;
     entry.persistent = seconds != 0;
     if (entry.persistent) entry.expires = TimePoint(std::chrono::seconds(seconds));
     add(std::move(entry));

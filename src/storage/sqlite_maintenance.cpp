@@ -214,6 +214,26 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     SQLiteConnection connection(handle.raw());
     work(connection);
   };
+  // What it throws is kept: what it has written stays, perhaps.
+  auto attempt = [&](Handle& handle) {
+    std::exception_ptr failure;
+    try {
+      run(handle);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    return failure;
+  };
+  auto forget_size = [&](Handle& handle, std::exception_ptr& failure) {
+    handle.may_break_off(false);
+    if (failure && handle.in_transaction()) handle.execute("ROLLBACK");
+    handle.start_busy_deadline(database->busy_timeout());
+    try {
+      table->forget_size(handle);
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
+  };
   // A table that was touched has to be counted anew: the hook is told neither of the rows that REPLACE and
   // DELETE without WHERE remove, nor of a ROLLBACK TO, and nobody here counts those of caches that are not
   // open.
@@ -221,25 +241,11 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
     std::int64_t const touched = handle.counts().touched();
     std::int64_t const changes = sqlite3_total_changes64(handle.raw());
     Commits const commits(handle.raw());
-    std::exception_ptr failure;
-    try {
-      run(handle);
-    } catch (...) {
-      failure = std::current_exception();
-    }
+    std::exception_ptr failure = attempt(handle);
     bool const changed =
         handle.counts().touched() != touched || sqlite3_total_changes64(handle.raw()) != changes;
     // What the callable itself has committed stays, whatever comes after.
-    if (changed && (!failure || commits.any())) {
-      handle.may_break_off(false);
-      if (failure && handle.in_transaction()) handle.execute("ROLLBACK");
-      handle.start_busy_deadline(database->busy_timeout());
-      try {
-        table->forget_size(handle);
-      } catch (...) {
-        if (!failure) failure = std::current_exception();
-      }
-    }
+    if (changed && (!failure || commits.any())) forget_size(handle, failure);
     if (failure) std::rethrow_exception(failure);
   };
   // Outside a transaction the number can't be stored with the change: it is forgotten before.
@@ -247,21 +253,9 @@ asio::awaitable<void> run_on_connection(DatabasePtr database, TablePtr table, Co
   auto write_autocommit = [&](Handle& handle) {
     table->forget_size(handle);
     std::int64_t const changes = sqlite3_total_changes64(handle.raw());
-    std::exception_ptr failure;
-    try {
-      run(handle);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (!handle.in_transaction() && sqlite3_total_changes64(handle.raw()) != changes) {
-      handle.may_break_off(false);
-      handle.start_busy_deadline(database->busy_timeout());
-      try {
-        table->forget_size(handle);
-      } catch (...) {
-        if (!failure) failure = std::current_exception();
-      }
-    }
+    std::exception_ptr failure = attempt(handle);
+    bool const changed = sqlite3_total_changes64(handle.raw()) != changes;
+    if (changed && !handle.in_transaction()) forget_size(handle, failure);
     if (failure) std::rethrow_exception(failure);
   };
   // A database in memory has one handle for everything; a file's readers can't write anyway.

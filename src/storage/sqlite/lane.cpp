@@ -40,12 +40,11 @@ void SQLiteLane::fail_late() {
 bool SQLiteLane::open_handle(FileState::Role role) {
   std::uint64_t const generation = file_->generation.load();
   check_epoch(generation);
-  if (handle_ && (generation_ != generation || distrusted_)) drop_handle();
+  if (handle_ && (handle_->generation() != generation || distrusted_)) drop_handle();
   if (handle_) return false;
   handle_ = file_->open(role);
   handle_->on_cancelled([this] { return current() && current()->cancel_requested(); });
   handle_->set_generation(generation);
-  generation_ = generation;
   return true;
 }
 
@@ -53,7 +52,7 @@ void SQLiteLane::drop_handle() noexcept {
   distrusted_ = false;
   if (!handle_) return;
   // Closing the last handle removes the write-ahead log, by its name: never somebody else's.
-  if (generation_ != file_->generation.load() || !file_->is_in_place()) handle_->disown();
+  if (is_late() || !file_->is_in_place()) handle_->disown();
   handle_.reset();
   flushed_bytes_ = 0;
 }

@@ -75,7 +75,7 @@ class SQLiteLane : public detail::Lane {
   // A handle that had an I/O error is not to be trusted with its caches and locks.
   void distrust(std::exception_ptr const& error) noexcept;
   // Whether the file was opened anew, or is to be, since the handle was.
-  bool is_late() const noexcept { return generation_ != file_->generation.load(); }
+  bool is_late() const noexcept { return handle_->generation() != file_->generation.load(); }
   // The operation's failure, which says nothing about the file that is there now.
   [[noreturn]] void fail_late();
   // Since it was asked last.
@@ -88,7 +88,6 @@ class SQLiteLane : public detail::Lane {
 
   std::shared_ptr<FileState> file_;
   std::unique_ptr<Handle> handle_;
-  std::uint64_t generation_ = 0;
   bool distrusted_ = false;
   bool disk_full_ = false;
   bool came_late_ = false;       // the operation that failed just now, and nothing is wrong with the file
