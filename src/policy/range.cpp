@@ -68,22 +68,9 @@ bool holds(StoredView const& stored, ByteRange const& range) noexcept {
   return held && held->range() && held->range()->contains(range);
 }
 
-/// Last-Modified, where it is a strong validator.
-///
-/// RFC 9110 section 8.8.2.2: a representation could have changed twice within the second of its date, so Date
-/// must be later.
-std::optional<std::string_view> strong_date(http::fields const& headers, TimePoint response_time) noexcept {
-  auto const text = detail::last_modified(headers, response_time);
-  auto const date_text = detail::single_value(headers, http::field::date);
-  if (!text || !date_text) return std::nullopt;
-  auto const date = parse_http_date(*date_text, response_time);
-  if (!date || *parse_http_date(*text, response_time) + std::chrono::seconds{1} > *date) return std::nullopt;
-  return text;
-}
-
 bool has_strong_validator(http::fields const& headers, TimePoint response_time) noexcept {
   if (headers.count(http::field::etag) != 0) return detail::EntityTag{headers}.is_strong();
-  return strong_date(headers, response_time).has_value();
+  return detail::strong_date(headers, response_time).has_value();
 }
 
 bool same_strong_validator(http::fields const& a, TimePoint a_time, http::fields const& b,
@@ -92,8 +79,8 @@ bool same_strong_validator(http::fields const& a, TimePoint a_time, http::fields
     detail::EntityTag const ours{a}, theirs{b};
     return ours.is_strong() && theirs.is_strong() && ours.text() == theirs.text();
   }
-  auto const ours = strong_date(a, a_time);
-  return ours && ours == strong_date(b, b_time);
+  auto const ours = detail::strong_date(a, a_time);
+  return ours && ours == detail::strong_date(b, b_time);
 }
 
 }  // namespace
@@ -188,7 +175,7 @@ bool if_range_holds(http::fields const& request, StoredView const& stored) noexc
   detail::EntityTag const ours{stored.headers()};
   if (text->starts_with('"')) return ours.is_strong() && ours.text() == *text;
   // What begins otherwise is a weak tag, which never holds, or a date, which must be the same to the letter.
-  auto const date = strong_date(stored.headers(), stored.response_time());
+  auto const date = detail::strong_date(stored.headers(), stored.response_time());
   return date && *date == *text;
 }
 
@@ -294,7 +281,7 @@ bool ask_for_part(http::fields& request, StoredView const& stored, std::uint64_t
   if (detail::EntityTag const tag{stored.headers()}; tag.is_strong()) {
     validator = tag.text();
   } else if (stored.headers().count(http::field::etag) == 0) {
-    validator = strong_date(stored.headers(), stored.response_time()).value_or("");
+    validator = detail::strong_date(stored.headers(), stored.response_time()).value_or("");
   }
   if (validator.empty()) return false;
   for (auto const name : {http::field::if_match, http::field::if_none_match, http::field::if_modified_since,

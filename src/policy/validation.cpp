@@ -9,6 +9,19 @@
 namespace beast_cache {
 inline namespace v1 {
 namespace policy {
+namespace detail {
+
+std::optional<std::string_view> strong_date(http::fields const& headers, TimePoint response_time) noexcept {
+  auto const text = last_modified(headers, response_time);
+  auto const date_text = single_value(headers, http::field::date);
+  if (!text || !date_text) return std::nullopt;
+  auto const date = parse_http_date(*date_text, response_time);
+  if (!date || *parse_http_date(*text, response_time) + std::chrono::seconds{1} > *date) return std::nullopt;
+  return text;
+}
+
+}  // namespace detail
+
 namespace {
 
 /// Calls `f(tag)` for each member of an If-None-Match line. @return false at a syntax error, or when `f`
@@ -82,6 +95,21 @@ bool may_answer_other_fields(StoredView const& stored) noexcept {
   return detail::for_each_member(headers, http::field::vary, [](std::string_view name) {
     return !detail::iequals(name, "Cookie") && !detail::iequals(name, "Authorization");
   });
+}
+
+bool validates(StoredView const& stored, http::fields const& not_modified) noexcept {
+  detail::EntityTag const theirs{not_modified};
+  detail::EntityTag const ours{stored.headers()};
+  if (theirs) {
+    if (!ours || theirs.opaque() != ours.opaque()) return false;
+    if (!theirs.is_strong() || ours.is_strong()) return true;
+    auto const date = detail::strong_date(stored.headers(), stored.response_time());
+    return date && date == detail::strong_date(not_modified, stored.response_time());
+  }
+  if (not_modified.count(http::field::etag) != 0) return false;
+  auto const date = detail::single_value(not_modified, http::field::last_modified);
+  if (!date) return not_modified.count(http::field::last_modified) == 0;
+  return date == detail::single_value(stored.headers(), http::field::last_modified);
 }
 
 void add_validators(http::fields& request, StoredView const& stored) {
@@ -171,6 +199,9 @@ http::fields freshened(http::fields const& stored, http::fields const& not_modif
   // 2).
   update.erase(http::field::content_md5);
   update.erase("Content-Digest");
+  // So does its tag that is weak: the strong one is that of the content without its coding.
+  detail::EntityTag const tag{stored};
+  if (tag && !tag.is_strong() && detail::EntityTag{update}.is_strong()) update.erase(http::field::etag);
   http::fields result = stored;
   // The stored Age belongs to the response that the 304 replaces.
   result.erase(http::field::age);

@@ -184,6 +184,13 @@ std::size_t HeadScanner::scan(std::string_view bytes, error_code& ec) noexcept {
 
 ParsedHead parse_head(std::string_view text, http::verb method, error_code& ec) {
   HeadParser parser;
+  // RFC 9112 section 4: the space after the status code is there even without a reason; many leave it out.
+  constexpr std::string_view line = "HTTP/1.1 200";
+  std::string spaced;
+  if (text.size() > line.size() && text.substr(line.size()).starts_with("\r\n")) {
+    spaced.append(text).insert(line.size(), 1, ' ');
+    text = spaced;
+  }
   parser.header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(text.size() + 1, 0xffffffff)));
   parser.put(asio::buffer(text.data(), text.size()), ec);
   if (ec || !parser.is_header_done() || parser.head.status < 100) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "beast_cache/storage/impl/sqlite_store.hpp"
 #include "beast_cache/storage/sqlite_cache.hpp"
@@ -39,14 +40,46 @@ asio::awaitable<void> failed<void>(std::exception_ptr error) {
   co_return;
 }
 
+// The bulks of one cache that have begun: they end with it, and nobody waits for them.
+class BegunBulks {
+ public:
+  void add(std::uint64_t scope) {
+    std::lock_guard const lock(mutex_);
+    scopes_.insert(scope);
+  }
+  void remove(std::uint64_t scope) noexcept {
+    std::lock_guard const lock(mutex_);
+    scopes_.erase(scope);
+  }
+  // On the lane: throws Error(closed) after close().
+  void check_open(Handle& handle) const {
+    std::lock_guard const lock(mutex_);
+    if (closed_) throw Error(cache_errc::closed, handle.file() + ": a bulk_commit used after close()");
+  }
+  void close(Database& database) {
+    std::lock_guard const lock(mutex_);
+    closed_ = true;
+    for (std::uint64_t const scope : scopes_)
+      database.abandon(std::make_unique<sqlite::AbandonedBulk>(scope));
+    scopes_.clear();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  bool closed_ = false;
+  std::set<std::uint64_t> scopes_;
+};
+
 class Bulk final : public SQLiteBulk {
  public:
-  Bulk(std::shared_ptr<Database> database, std::shared_ptr<CacheTable> table)
-      : database_(std::move(database)), table_(std::move(table)) {}
+  Bulk(std::shared_ptr<Database> database, std::shared_ptr<CacheTable> table,
+       std::shared_ptr<BegunBulks> begun)
+      : database_(std::move(database)), table_(std::move(table)), begun_(std::move(begun)) {}
   ~Bulk() override { abandon(); }
 
   asio::awaitable<void> apply(Part part) override {
-    auto job = [table = table_, part](Handle& handle) {
+    auto job = [table = table_, begun = begun_, part](Handle& handle) {
+      begun->check_open(handle);
       // SQLite's savepoints; their names are the nested scopes' depths.
       auto const nested = [&](char const* command, int depth) {
         if (depth != 0) handle.execute(command + std::to_string(depth));
@@ -69,6 +102,7 @@ class Bulk final : public SQLiteBulk {
     if (!node_) {
       mode = Mode::bulk_begin;
       node_ = std::make_unique<sqlite::AbandonedBulk>(scope);
+      begun_->add(scope);
     }
     return run(mode, scope, std::move(job));
   }
@@ -82,18 +116,23 @@ class Bulk final : public SQLiteBulk {
   }
 
   void abandon() noexcept override {
-    if (node_) database_->abandon(std::move(node_));
+    if (!node_) return;
+    begun_->remove(node_->scope);
+    database_->abandon(std::move(node_));
   }
 
  private:
   template <class Job>
   asio::awaitable<void> run(Mode mode, std::uint64_t scope, Job job) {
     co_await database_->run(table_, Kind(mode, 0, scope), std::move(job));
-    if (mode == Mode::bulk_commit) node_.reset();
+    if (mode != Mode::bulk_commit) co_return;
+    begun_->remove(scope);
+    node_.reset();
   }
 
   std::shared_ptr<Database> const database_;
   std::shared_ptr<CacheTable> const table_;
+  std::shared_ptr<BegunBulks> const begun_;
   std::unique_ptr<sqlite::AbandonedBulk> node_;  // once it has begun
 };
 
@@ -153,7 +192,7 @@ class Store final : public SQLiteStore {
     auto job = [self = self(), key = std::move(key)](Handle& handle) {
       std::optional<std::string> value;
       self->table_->find(handle, key, [&](std::string_view bytes) { value.emplace(bytes); });
-      self->table_->erase(handle, key);
+      if (value) self->table_->erase(handle, key);  // what can't be read is not lost to who only looks
       return value;
     };
     return run<std::optional<std::string>>(Kind(Mode::write), std::move(job));
@@ -177,8 +216,9 @@ class Store final : public SQLiteStore {
 
   asio::awaitable<void> pop(std::string const& key, ValueSink const& sink) override {
     auto job = [self = self(), &key, &sink](Handle& handle) {
-      self->table_->find(handle, key, [&](std::string_view bytes) { sink(0, key, bytes); });
-      self->table_->erase(handle, key);
+      bool const found =
+          self->table_->find(handle, key, [&](std::string_view bytes) { sink(0, key, bytes); });
+      if (found) self->table_->erase(handle, key);
     };
     return run<void>(Kind(Mode::write), std::move(job));
   }
@@ -264,7 +304,9 @@ class Store final : public SQLiteStore {
     return run<bool>(Kind(Mode::read), std::move(job));
   }
 
-  std::unique_ptr<SQLiteBulk> begin_bulk() override { return std::make_unique<Bulk>(database(), table_); }
+  std::unique_ptr<SQLiteBulk> begin_bulk() override {
+    return std::make_unique<Bulk>(database(), table_, bulks_);
+  }
 
   asio::awaitable<void> connect(ConnectionUse use,
                                 std::function<void(SQLiteConnection&)> const& work) override {
@@ -281,7 +323,9 @@ class Store final : public SQLiteStore {
       database = std::move(database_);
       database_ = nullptr;
     }
-    if (database) co_await database->detach_and_drain();
+    if (!database) co_return;
+    bulks_->close(*database);
+    co_await database->detach_and_drain();
   }
 
   SQLiteStatistics statistics() const override {
@@ -344,6 +388,7 @@ class Store final : public SQLiteStore {
   sqlite::ResolvedPath const path_;
   SQLiteOptions const options_;
   std::shared_ptr<CacheTable> const table_;
+  std::shared_ptr<BegunBulks> const bulks_ = std::make_shared<BegunBulks>();
   std::shared_ptr<sqlite::Schema> const schema_;  // the same, so that no operation has to convert it
   std::atomic<std::size_t> likely_size_{0};
 

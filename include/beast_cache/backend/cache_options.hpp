@@ -68,9 +68,10 @@ class CacheOptions {
   /// Only responses with these status codes are stored and read back: `allowed_codes(200, 404)`; beside them
   /// the redirects that are followed. An error status that is named here may be kept for `expire_after`, too;
   /// without that only its own header fields can give it a lifetime. Default: every status that RFC 9111 lets
-  /// a cache store.
+  /// a cache store. Errors: `std::invalid_argument` for what is no final status, 200 to 999.
   template <class... Codes>
   requires(sizeof...(Codes) > 0) CacheOptions& allowed_codes(Codes... codes) {
+    (check_code(static_cast<unsigned>(codes)), ...);
     allowed_codes_.clear();
     (allowed_codes_.push_back(static_cast<unsigned>(codes)), ...);
     return *this;
@@ -333,6 +334,10 @@ class CacheOptions {
     if (method != http::verb::get && method != http::verb::head && !is_query(method))
       throw std::invalid_argument("CacheOptions::allowed_methods: answers can't be stored that are to " +
                                   std::string(http::to_string(method)));
+  }
+  static void check_code(unsigned code) {
+    if (code < 200 || code > 999)
+      throw std::invalid_argument("CacheOptions::allowed_codes: no final status: " + std::to_string(code));
   }
 
   std::optional<Expiration> expire_after_;

@@ -59,6 +59,10 @@ inline std::optional<std::string_view> last_modified(http::fields const& headers
   return text && parse_http_date(*text, now) ? text : std::nullopt;
 }
 
+/// The same, where it is a strong validator (RFC 9110 section 8.8.2.2): a representation could have changed
+/// twice within the second of its date, so Date must be later.
+std::optional<std::string_view> strong_date(http::fields const& headers, TimePoint response_time) noexcept;
+
 }  // namespace detail
 
 /// Whether there is something to validate a stored response with.
@@ -91,21 +95,12 @@ std::size_t add_validators(http::fields& request, std::span<StoredView const> va
 /// Whether a 304 that answers `add_validators`' request speaks of this stored response. When it does not, the
 /// stored response must neither be served nor freshened, and the request is repeated without validators.
 ///
-/// A 304 without any validator is taken to speak of the one response whose validators were sent.
-/// Source: RFC 9111 section 4.3.3; RFC 9110 section 8.8.3.2 (comparison).
-inline bool validates(StoredView const& stored, http::fields const& not_modified) noexcept {
-  detail::EntityTag const theirs{not_modified};
-  detail::EntityTag const ours{stored.headers()};
-  if (theirs) {
-    // A strong validator selects only what has the same strong one; a weak one is compared weakly.
-    if (theirs.is_strong() && !ours.is_strong()) return false;
-    return ours && theirs.opaque() == ours.opaque();
-  }
-  if (not_modified.count(http::field::etag) != 0) return false;
-  auto const date = detail::single_value(not_modified, http::field::last_modified);
-  if (!date) return not_modified.count(http::field::last_modified) == 0;
-  return date == detail::single_value(stored.headers(), http::field::last_modified);
-}
+/// A strong tag selects only what has the same strong one, a weak one is compared weakly. Where a coding has
+/// made the stored tag a weak one, and the 304 has it as it was (nginx does that), the date has to be the
+/// same as well, and a strong validator in both. A 304 without any validator is taken to speak of the one
+/// response whose validators were sent. Source: RFC 9111 sections 4.3.3 and 4.3.4; RFC 9110 sections 8.8.2.2
+/// and 8.8.3.2 (comparison).
+bool validates(StoredView const& stored, http::fields const& not_modified) noexcept;
 
 /// Which of the responses that were asked about a 304 speaks of, in their order: with a strong tag all that
 /// have it, with a weaker validator the newest that matches, without any the only one there is.
@@ -137,10 +132,10 @@ HeadEffect head_effect(StoredView const& stored, unsigned status, http::fields c
 /// The fields of a stored response after a 304 that `validates` it.
 ///
 /// Every field of the 304 replaces the stored lines of that name, but for those that describe the stored body
-/// (Content-Length, Content-Encoding, Content-Range, Content-MD5, Content-Digest) and those that are never
-/// stored. The caller takes the 304's request and response times over into the entry, and asks again whether
-/// the result is storable: the 304 may have brought no-store or another Vary. Errors: throws only what memory
-/// throws. Source: RFC 9111 section 3.2.
+/// (Content-Length, Content-Encoding, Content-Range, Content-MD5, Content-Digest, a weak ETag for which the
+/// 304 has a strong one) and those that are never stored. The caller takes the 304's request and response
+/// times over into the entry, and asks again whether the result is storable: the 304 may have brought
+/// no-store or another Vary. Errors: throws only what memory throws. Source: RFC 9111 section 3.2.
 http::fields freshened(http::fields const& stored, http::fields const& not_modified, Options const& options,
                        TimePoint response_time);
 

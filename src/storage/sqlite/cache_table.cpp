@@ -109,10 +109,14 @@ std::string_view CacheTable::verified(Row const& row, std::string_view key) cons
   return stored;
 }
 
-void CacheTable::judge(Handle& handle, Error const& error) const {
-  if (error.code() == cache_errc::bad_signature) {
-    throw Error(cache_errc::bad_signature, handle.file() + ", table " + name());
-  }
+std::string CacheTable::entry(Handle& handle, std::string_view key) const {
+  constexpr std::size_t most = 256;
+  std::string text = handle.file() + ", table " + name() + ": key ";
+  return text.append(key.substr(0, most)).append(key.size() > most ? "..." : "");
+}
+
+void CacheTable::judge(Handle& handle, std::string_view key, Error const& error) const {
+  if (error.code() == cache_errc::bad_signature) throw Error(error.code(), entry(handle, key));
   if (error.code() != cache_errc::bad_value) throw error;
   ++damaged_;
 }
@@ -260,7 +264,7 @@ bool CacheTable::open(Handle& handle, Pieces& pieces) const {
   pieces.row = query.integer(0);
   pieces.size = static_cast<std::uint64_t>(query.integer(1));
   if (guard_.is_signing() != (query.type(2) == SQLITE_BLOB)) {
-    judge(handle,
+    judge(handle, pieces.key,
           Error(cache_errc::bad_signature,
                 guard_.is_signing() ? "an unsigned value" : "a signed value; set secret_key to read it"));
   }
@@ -276,7 +280,7 @@ void CacheTable::check_unchanged(Handle& handle, Pieces& pieces) const {
                     static_cast<std::uint64_t>(query.integer(1)) == pieces.size &&
                     query.bytes(2) == pieces.check;
   pieces.bad = !same;
-  if (!same) throw Error(cache_errc::changed, handle.file() + ", table " + name() + ": key " + pieces.key);
+  if (!same) throw Error(cache_errc::changed, entry(handle, pieces.key));
 }
 
 void CacheTable::read(Handle& handle, Pieces& pieces, char* buffer, std::size_t size) const {
@@ -307,7 +311,7 @@ void CacheTable::read(Handle& handle, Pieces& pieces, char* buffer, std::size_t 
   pieces.bad = true;
   ++damaged_;
   throw Error(guard_.is_signing() ? cache_errc::bad_signature : cache_errc::bad_value,
-              handle.file() + ", table " + name() + ": key " + pieces.key);
+              entry(handle, pieces.key));
 }
 
 }  // namespace sqlite

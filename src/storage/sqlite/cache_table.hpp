@@ -88,13 +88,15 @@ class CacheTable final : public Schema {
       sink(verified(row, key));
       return true;
     } catch (Error const& error) {
-      judge(handle, error);
+      judge(handle, key, error);
     }
     return false;
   }
   std::string_view verified(Row const& row, std::string_view key) const;
   // Counts a damaged value; throws what is more than that.
-  void judge(Handle& handle, Error const& error) const;
+  void judge(Handle& handle, std::string_view key, Error const& error) const;
+  // The entry, as an error names it.
+  std::string entry(Handle& handle, std::string_view key) const;
   void put(Statement& upsert, std::string_view key, std::string_view value) const;
 
   detail::StoreFormat const format_;

@@ -73,6 +73,8 @@ TEST_CASE("Options that can't be meant are refused with the reason") {
   }
   CHECK(reason.find("PUT") != std::string::npos);
   CHECK_THROWS_AS(CacheOptions().allowed_methods(http::verb::unknown), std::invalid_argument);
+  CHECK_THROWS_AS(CacheOptions().allowed_codes(200, 99), std::invalid_argument);
+  CHECK_THROWS_AS(CacheOptions().allowed_codes(103), std::invalid_argument);
 }
 
 TEST_CASE("A refused option leaves the others as they were") {

@@ -191,14 +191,15 @@ TEST_CASE("The framing of a response follows its method, status and fields") {
 
 TEST_CASE("A malformed or ambiguous head is refused") {
   std::string const text = GENERATE(
-      as<std::string>(), "HTTP/1.1 000 X\r\n\r\n", "HTTP/1.1 099 X\r\n\r\n", "HTTP/1.1 20 X\r\n\r\n",
-      "HTTP/2.0 200 X\r\n\r\n", "HTTP/1.1  200 X\r\n\r\n", "http/1.1 200 X\r\n\r\n",
-      "\r\nHTTP/1.1 200 X\r\n\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 200 X\n\n", "HTTP/1.1 200 X\r\nA: b\n\r\n",
-      "HTTP/1.1 200 X\r\nA: b\r\n c\r\n\r\n", "HTTP/1.1 200 X\r\n A: b\r\n\r\n",
-      "HTTP/1.1 200 X\r\nA : b\r\n\r\n", "HTTP/1.1 200 X\r\nA\r\n\r\n", "HTTP/1.1 200 X\r\n: b\r\n\r\n",
-      "HTTP/1.1 200 X\r\nA: b\rc\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: +3\r\n\r\n",
-      "HTTP/1.1 200 X\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: 0x3\r\n\r\n",
-      "HTTP/1.1 200 X\r\nContent-Length: 3 4\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: \r\n\r\n",
+      as<std::string>(), "HTTP/1.1 000 X\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.\r\n\r\n",
+      "HTTP/1.1 099 X\r\n\r\n", "HTTP/1.1 20 X\r\n\r\n", "HTTP/2.0 200 X\r\n\r\n", "HTTP/1.1  200 X\r\n\r\n",
+      "http/1.1 200 X\r\n\r\n", "\r\nHTTP/1.1 200 X\r\n\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 200 X\n\n",
+      "HTTP/1.1 200 X\r\nA: b\n\r\n", "HTTP/1.1 200 X\r\nA: b\r\n c\r\n\r\n",
+      "HTTP/1.1 200 X\r\n A: b\r\n\r\n", "HTTP/1.1 200 X\r\nA : b\r\n\r\n", "HTTP/1.1 200 X\r\nA\r\n\r\n",
+      "HTTP/1.1 200 X\r\n: b\r\n\r\n", "HTTP/1.1 200 X\r\nA: b\rc\r\n\r\n",
+      "HTTP/1.1 200 X\r\nContent-Length: +3\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: -1\r\n\r\n",
+      "HTTP/1.1 200 X\r\nContent-Length: 0x3\r\n\r\n", "HTTP/1.1 200 X\r\nContent-Length: 3 4\r\n\r\n",
+      "HTTP/1.1 200 X\r\nContent-Length: \r\n\r\n",
       "HTTP/1.1 200 X\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
       "HTTP/1.1 200 X\r\nContent-Length: 99999999999999999999\r\n\r\n",
       "HTTP/1.1 200 X\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -215,6 +216,15 @@ TEST_CASE("A malformed or ambiguous head is refused") {
   error_code ec;
   parse(text, ec);
   CHECK(ec == http_errc::framing);
+}
+
+TEST_CASE("A status line may end with the status code") {
+  error_code ec;
+  ParsedHead const head = parse("HTTP/1.1 404\r\nContent-Length: 3\r\n\r\n", ec);
+  REQUIRE_FALSE(ec);
+  CHECK(head.status == 404);
+  CHECK(head.reason.empty());
+  CHECK(head.length == 3);
 }
 
 TEST_CASE("A NUL in a head is refused") {

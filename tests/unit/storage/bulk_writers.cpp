@@ -302,6 +302,30 @@ TEST_CASE("a cache closed while a bulk is open ends it as a whole, and does not 
   }
 }
 
+TEST_CASE("a cache closed while another one has its file open does not wait for its own bulk", "[storage]") {
+  for (bool const begun : {false, true}) {
+    CAPTURE(begun);
+    TempDirectory directory;
+    // Waited for, it would be for an hour.
+    SQLiteOptions const patient = SQLiteOptions().busy_timeout(std::chrono::hours(1));
+    SQLiteCache cache(directory.file("demo"), "cache", patient);
+    SQLiteCache sibling(directory.file("demo"), "sibling", patient);
+    run([](SQLiteCache& c, SQLiteCache& other, bool spills) -> asio::awaitable<void> {
+      co_await create(c);
+      co_await create(other);
+      Bulk bulk = c.bulk_commit();
+      co_await bulk.write("k", "v");
+      if (spills) co_await spill(bulk);
+      co_await c.close();
+      co_await other.write("while it is not committed", "v");
+      error_code const code = co_await code_of(bulk.commit());
+      CHECK(code == cache_errc::closed);
+    }(cache, sibling, begun));
+    CHECK(tool(directory, "select count(*) from cache") == "1\n");
+    CHECK(tool(directory, "select count(*) from sibling") == "2\n");
+  }
+}
+
 // --- other caches ---
 
 TEST_CASE("nobody sees a bulk of a cache in memory before its commit", "[storage]") {

@@ -195,6 +195,10 @@ TEST_CASE("a damaged plain value is a miss that is counted", "[storage]") {
     std::vector<std::string> const all = co_await values.next_batch();
     CHECK(all == std::vector<std::string>(1, "second value"));
     CHECK(c.statistics().damaged == 2);
+    std::optional<std::string> const popped = co_await c.pop("a");
+    CHECK(!popped);
+    std::uint64_t const size = co_await c.size();
+    CHECK(size == 2);
     co_await c.write("a", "again");
     std::optional<std::string> const again = co_await c.read("a");
     CHECK(again == "again");
@@ -253,7 +257,8 @@ TEST_CASE("with a secret key an unsigned or altered value is an error of its own
       };
       error_code const code = co_await code_of(discard(std::move(reading)), &what);
       CHECK(code == cache_errc::bad_signature);
-      CHECK_THAT(what, Catch::Matchers::Contains("demo.sqlite") && !Catch::Matchers::Contains("first value"));
+      CHECK_THAT(what, Catch::Matchers::Contains("demo.sqlite") && Catch::Matchers::Contains("key a") &&
+                           !Catch::Matchers::Contains("first value"));
       co_await c.write("a", "signed");
       std::optional<std::string> const value = co_await c.read("a");
       CHECK(value == "signed");
@@ -278,6 +283,9 @@ TEST_CASE("a value of another type, or one that can't be decoded, is a miss that
     std::optional<std::vector<int>> const other = co_await numbers.read("k");
     CHECK(!other);
     CHECK(numbers.statistics().damaged == 1);
+    // Nor does pop() take away what it can't give.
+    std::optional<std::vector<int>> const popped = co_await numbers.pop("k");
+    CHECK(!popped);
     std::optional<std::string> const value = co_await s.read("k");
     CHECK(value == "v");
   }(strings, directory.file("demo")));
