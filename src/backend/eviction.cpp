@@ -18,8 +18,9 @@ enum Queue : std::int64_t { short_queue, long_queue, ghosts, pinned };
 constexpr std::int64_t most_uses = 3;
 // Beyond so many responses it no longer matters which were used.
 constexpr std::size_t most_noted = 65'536;
-// At one time, lest one store waits for all when a bound has been lowered; the next ones go on.
-constexpr int most_removed = 256;
+// At one time, lest one store waits for all: where a bound has been lowered, beyond the room that is needed;
+// the next ones go on. And where what has gone gives no room, as it is being read.
+constexpr int most_removed = 256, most_removed_ever = 16'384;
 // The short queue's share is one in so many bytes.
 constexpr std::int64_t short_share = 10;
 
@@ -234,15 +235,24 @@ bool Bounds::has_room(sqlite::Handle& handle, Sums const& sums, Incoming const& 
   return replaced.step() && used <= bytes_ + static_cast<std::uint64_t>(replaced.integer(0));
 }
 
+bool Bounds::is_exceeded(sqlite::Handle& handle) const {
+  auto const responses = static_cast<std::uint64_t>(Sums(handle).responses());
+  return (entries_ != 0 && responses > entries_) || (bytes_ != 0 && bytes_in_use(handle) > bytes_);
+}
+
 void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentUses& recent,
                        LargeBodies& bodies, std::vector<Evicted>& evicted) const {
   {
     sqlite::Statement query = handle.statement(has_queue);
     if (!query.step()) handle.execute(create_queue);
   }
-  for (int removed = 0; removed < most_removed;) {
+  bool const was_lowered = is_exceeded(handle);
+  std::uint64_t freed = 0;
+  for (int removed = 0; removed < most_removed_ever;) {
     Sums const sums(handle);
     if (has_room(handle, sums, incoming)) return;
+    if (was_lowered && removed >= most_removed && freed >= incoming.size) return;
+    if (removed % 64 == 63) handle.check_cancelled();
     if (sums.removable() == 0) {
       char const* const why =
           sums.responses() == 0 ? "max_bytes has no room for the response" : "what is left is pinned";
@@ -257,6 +267,7 @@ void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentU
       continue;
     }
     entry->remove_response(handle, bodies.database().epochs(), evicted);
+    if (!evicted.empty()) freed += evicted.back().size();
     while (bodies.sweep(handle)) continue;
     ++removed;
     if (queue == long_queue) continue;

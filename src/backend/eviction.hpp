@@ -97,6 +97,7 @@ class Bounds {
  private:
   class Sums;
   bool has_room(sqlite::Handle& handle, Sums const& sums, Incoming const& incoming) const;
+  bool is_exceeded(sqlite::Handle& handle) const;
 
   std::uint64_t bytes_, entries_;
 };

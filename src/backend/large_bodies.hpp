@@ -19,6 +19,7 @@
 // Who looks up in a snapshot from before the removal still sees the row, but could not read the pieces: what
 // this process removes is not found any more from then on, unless the removal is rolled back.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <list>
@@ -230,6 +231,9 @@ class LargeBody final : public StoredBody::Source, public std::enable_shared_fro
   std::int64_t id() const noexcept { return id_; }
   std::string const& token() const noexcept { return token_; }
   std::uint64_t size() const noexcept override { return size_; }
+  // Should it turn out to be damaged, it is left as it is.
+  void keep_damaged() const noexcept { keeps_damaged_ = true; }
+  bool keeps_damaged() const noexcept { return keeps_damaged_; }
   std::unique_ptr<BodyReader> open(std::uint64_t first, std::uint64_t count) const override;
   std::shared_ptr<LargeBody const> with_size(std::uint64_t size) const {
     return std::make_shared<LargeBody>(bodies_, id_, token_, size);
@@ -240,6 +244,7 @@ class LargeBody final : public StoredBody::Source, public std::enable_shared_fro
   std::int64_t const id_;
   std::string const token_;
   std::uint64_t const size_;
+  mutable std::atomic<bool> keeps_damaged_{false};
 };
 
 }  // namespace detail

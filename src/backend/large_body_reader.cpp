@@ -159,7 +159,8 @@ class LargeBodyReader final : public BodyReader {
     std::exception_ptr const failure = window_->failure();
     if (!failure) co_return;
     ahead_.clear();
-    if (is_damage(failure)) co_await drop();
+    bool const drops = is_damage(failure) && !body_->keeps_damaged();
+    if (drops) co_await drop();
     if (!window_->has(at_)) std::rethrow_exception(failure);
   }
 

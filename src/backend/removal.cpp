@@ -1,3 +1,6 @@
+#include <set>
+#include <string>
+
 #include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "backend/stored_responses.hpp"
@@ -30,6 +33,41 @@ std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtR
   return headers ? SearchKey::of(url, *headers) : std::nullopt;
 }
 
+namespace {
+
+// Of one path: to decode all heads of more than these would hold up those who write.
+constexpr std::int64_t most_ruled = 16'384;
+
+// What its query comes to by each No-Vary-Search that there is for the path: only the newest is looked up,
+// but when that goes, it is another's turn. Nothing where there are too many responses to tell.
+std::optional<std::set<std::string>> searches(sqlite::Handle& handle, Url const& url, std::string const& path,
+                                              AtRest const& at_rest) {
+  std::set<std::string> rules, found;
+  sqlite::Statement rows = handle.statement(sql::search_rules);
+  rows.bind_text(1, path).bind(2, most_ruled + 1);
+  for (std::int64_t seen = 0; rows.step(); ++seen) {
+    if (seen == most_ruled) return std::nullopt;
+    std::optional<http::fields> const headers = ResponseRow::decode_fields(at_rest, rows.bytes(0));
+    if (!headers) continue;
+    std::string rule;
+    auto const lines = headers->equal_range("No-Vary-Search");
+    for (auto line = lines.first; line != lines.second; ++line) rule.append(line->value()).append(1, ',');
+    if (!rules.insert(std::move(rule)).second) continue;
+    std::optional<SearchKey> const search = SearchKey::of(url, *headers);
+    if (search) found.insert(search->search());
+  }
+  return found;
+}
+
+void collect(sqlite::Handle& handle, char const* sql, int column, std::string const& key,
+             std::vector<std::int64_t>& rows) {
+  sqlite::Statement found = handle.statement(sql);
+  found.bind_text(1, key);
+  while (found.step()) rows.push_back(found.integer(column));
+}
+
+}  // namespace
+
 bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
   std::int64_t removed = 0;
   for (char const* sql : {sql::remove_url, sql::remove_alias}) {
@@ -44,13 +82,14 @@ bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest
   std::string const url_key = create_key(url);
   handle.statement(sql::remove_own_keys).bind_text(1, url_key).run();
   bool const had_own_keys = handle.changes() != 0;
-  std::optional<SearchKey> const search = find_search(handle, url, at_rest);
-  if (!search) return had_own_keys;
   std::vector<std::int64_t> rows;
-  {
-    sqlite::Statement heads = handle.statement(sql::heads_by_search);
-    heads.bind_text(1, search->search());
-    while (heads.step()) rows.push_back(heads.integer(ResponseRow::id_column));
+  std::string const path = SearchKey::path_of(url);
+  auto const found = searches(handle, url, path, at_rest);
+  if (!found) {
+    collect(handle, sql::rows_of_path, 0, path, rows);
+  } else {
+    for (std::string const& search : *found)
+      collect(handle, sql::heads_by_search, ResponseRow::id_column, search, rows);
   }
   for (std::int64_t const id : rows) remove_row(handle, id);
   return had_own_keys || !rows.empty();

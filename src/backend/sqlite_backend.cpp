@@ -25,7 +25,7 @@ void report_damage(Observer* observer, std::string const& path, LookupQuery cons
   try {
     observer->on_cache_error(
         "lookup", url,
-        std::make_exception_ptr(Error(cache_errc::bad_value, path + ": removed what was stored for " + url)));
+        std::make_exception_ptr(Error(cache_errc::bad_value, path + ": what was stored for " + url)));
   } catch (...) {
     // An observer's exceptions are its own.
   }
@@ -70,17 +70,26 @@ class SQLiteBackend::Impl::Writer final : public BodyWriter {
   }
 
   asio::awaitable<void> store(CachedHead head) override {
-    bodies_ = impl_->bodies();
-    if (!body_) co_return co_await Impl::store(impl_, bodies_, StoredResponse(std::move(head), StoredBody()));
-    co_await under_way_.wait_for_all();
-    std::shared_ptr<LargeBody const> const whole = body_->with_size(size_);
-    StoredBody body(whole);
-    StoredResponse response(std::move(head), std::move(body));
-    co_await Impl::store(impl_, bodies_, std::move(response));
-    stored_ = true;
+    co_await store(std::move(head), IsCurrent(), Impl::Over::anything);
+  }
+  asio::awaitable<bool> store_if(CachedHead head, IsCurrent current) override {
+    return store(std::move(head), std::move(current), Impl::Over::older);
   }
 
  private:
+  asio::awaitable<bool> store(CachedHead head, IsCurrent current, Impl::Over what) {
+    bodies_ = impl_->bodies();
+    StoredBody body;
+    if (body_) {
+      co_await under_way_.wait_for_all();
+      std::shared_ptr<LargeBody const> const whole = body_->with_size(size_);
+      body = StoredBody(whole);
+    }
+    StoredResponse response(std::move(head), std::move(body));
+    stored_ = co_await Impl::store(impl_, bodies_, std::move(response), std::move(current), what);
+    co_return stored_;
+  }
+
   // With all that writing it takes: the writer may have gone by then.
   class Piece {
    public:
@@ -199,7 +208,7 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
   }
   if (!found.damaged.empty()) {
     report_damage(observer.get(), impl->path(), query);
-    co_await Impl::discard(bodies, query, found.damaged);
+    if (!query.keeps_damaged()) co_await Impl::discard(bodies, found.damaged);
   }
   if (!found.lookup.selected() && found.rejected.size() > found.damaged.size())
     throw Error(cache_errc::bad_signature, impl->path() + ": the response stored for " + query.url().str());
@@ -208,7 +217,14 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
 
 asio::awaitable<void> SQLiteBackend::store(StoredResponse response) {
   std::shared_ptr<Impl> const impl = impl_;
-  co_await Impl::store(impl, impl->bodies(), std::move(response));
+  co_await Impl::store(impl, impl->bodies(), std::move(response), IsCurrent(), Impl::Over::anything);
+}
+
+asio::awaitable<bool> SQLiteBackend::store_if(StoredResponse response, IsCurrent current) {
+  std::shared_ptr<Impl> const impl = impl_;
+  bool const stored =
+      co_await Impl::store(impl, impl->bodies(), std::move(response), std::move(current), Impl::Over::older);
+  co_return stored;
 }
 
 std::unique_ptr<BodyWriter> SQLiteBackend::write_body() {

@@ -158,11 +158,11 @@ class SQLiteBackend::Impl {
   }
 
   // Takes rows out of the way that did not pass. It is no part of the look-up's outcome whether that works.
-  static asio::awaitable<void> discard(std::shared_ptr<LargeBodies> bodies, LookupQuery const& query,
+  static asio::awaitable<void> discard(std::shared_ptr<LargeBodies> bodies,
                                        std::vector<std::int64_t> const& rows) {
-    Writing const writing(bodies->database().epochs(), query.key());
+    Writing const writing(bodies->database().epochs());  // they may be other keys'
     auto job = [&](Handle& handle) {
-      detail::remove_damaged(handle, query, *bodies, rows);
+      detail::remove_damaged(handle, *bodies, rows);
       bodies->sweep(handle);
     };
     try {
@@ -172,19 +172,27 @@ class SQLiteBackend::Impl {
     }
   }
 
-  static asio::awaitable<void> store(std::shared_ptr<Impl> self, std::shared_ptr<LargeBodies> bodies,
-                                     StoredResponse response) {
+  enum class Over { older, anything };
+
+  static asio::awaitable<bool> store(std::shared_ptr<Impl> self, std::shared_ptr<LargeBodies> bodies,
+                                     StoredResponse response, IsCurrent current, Over what) {
     detail::RowToStore const row(response, *bodies);
     self->check_size(row, response.url());
     Writing const writing(bodies->database().epochs(), row.key());
     std::vector<Evicted> evicted;
+    // What makes a response outdated says so first and removes it by this lane afterwards: nothing comes in
+    // between.
     auto job = [&](Handle& handle) {
+      if (current && !current()) return false;
+      if (what == Over::older && row.is_outlived(handle, self->clock_->now())) return false;
       self->make_room(handle, Incoming(row.size(), row.key(), row.variant()), *bodies, evicted);
       row.store(handle, max_variants);
       bodies->sweep(handle);
+      return true;
     };
-    co_await bodies->write(job, row.size());
+    bool const stored = co_await bodies->write(job, row.size());
     self->report(evicted);
+    co_return stored;
   }
 
   class Writer;

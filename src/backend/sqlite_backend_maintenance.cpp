@@ -36,16 +36,25 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vec
 
 asio::awaitable<bool> SQLiteBackend::pin(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  std::string const key = create_key(url, options());
+  std::string const own_key = create_key(url, options());
   url = options().stored_url(url);
-  auto job = [&](Handle& handle) { return detail::pin(handle, key, url); };
+  // (A row whose key is a function's has this one beside it.)
+  std::string const key = create_key(url);
+  auto job = [&](Handle& handle) {
+    bool const pinned = detail::pin(handle, key, url);
+    return own_key == key ? pinned : detail::pin(handle, own_key, url) || pinned;
+  };
   co_return co_await bodies->write(job);
 }
 
 asio::awaitable<bool> SQLiteBackend::unpin(Url url) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
-  std::string const key = create_key(url, options());
-  auto job = [&](Handle& handle) { return detail::unpin(handle, key); };
+  std::string const own_key = create_key(url, options());
+  std::string const key = create_key(options().stored_url(url));
+  auto job = [&](Handle& handle) {
+    bool const unpinned = detail::unpin(handle, key);
+    return own_key == key ? unpinned : detail::unpin(handle, own_key) || unpinned;
+  };
   co_return co_await bodies->write(job);
 }
 
@@ -167,7 +176,7 @@ asio::awaitable<std::map<std::string, HostUse>> SQLiteBackend::hosts() const {
   while (more) {
     std::vector<StoredEntry> const batch = co_await all.next_batch();
     more = !batch.empty();
-    for (StoredEntry const& entry : batch) hosts[std::string(entry.url().host())].add(entry);
+    for (StoredEntry const& entry : batch) hosts[std::string(entry.url().authority())].add(entry);
   }
   co_return hosts;
 }

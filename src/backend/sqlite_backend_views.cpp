@@ -134,7 +134,7 @@ class SQLiteBackend::ResponseView final : public BaseCache<CachedResponse> {
     if (key != own.text())
       throw Error(cache_errc::invalid_argument, impl->path() + ": the response of " + response.url().str() +
                                                     " goes under the key " + own.text());
-    co_await Impl::store(impl, impl->bodies(), std::move(response));
+    co_await Impl::store(impl, impl->bodies(), std::move(response), IsCurrent(), Impl::Over::anything);
   }
 
   asio::awaitable<bool> contains(std::string key) override {

@@ -162,6 +162,9 @@ inline constexpr char has_path_fed[] =
 #undef BEAST_CACHE_HEAD_COLUMNS
 inline constexpr char search_rule[] =
     "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT 1";
+inline constexpr char search_rules[] =
+    "SELECT headers FROM responses WHERE path_key = ?1 ORDER BY id DESC LIMIT ?2";
+inline constexpr char rows_of_path[] = "SELECT id FROM responses WHERE path_key = ?1";
 inline constexpr char body_form[] = "SELECT coding, length(body) FROM responses WHERE id = ?1";
 inline constexpr char body[] = "SELECT body FROM responses WHERE id = ?1";
 
@@ -191,6 +194,8 @@ inline constexpr char variant_keys_after[] =
 inline constexpr char count_responses[] = "SELECT count(*) FROM responses";
 inline constexpr char find_variant[] =
     "SELECT id, size, body_checksum FROM responses WHERE key = ?1 AND variant = ?2";
+inline constexpr char find_times[] =
+    "SELECT response_time, status FROM responses WHERE key = ?1 AND variant = ?2";
 inline constexpr char freshen[] =
     "UPDATE responses SET url = ?1, method = ?2, status = ?3, reason = ?4, version = ?5, headers = ?6, "
     "vary_headers = ?7, principal = ?8, request_time = ?9, response_time = ?10, created_at = ?11, "

@@ -225,6 +225,7 @@ std::optional<StoredResponse> FoundRow::decode(LookupQuery const& query, LargeBo
   if (!head) return std::nullopt;
   if (query.has_own_key()) head->set_key(query.key());
   if (!body_) body_.emplace(std::make_shared<std::string const>(bytes_));
+  if (query.keeps_damaged() && body_->source()) bodies.own(*body_->source()).keep_damaged();
   return std::optional<StoredResponse>(std::in_place, std::move(*head), std::move(*body_));
 }
 
@@ -249,27 +250,6 @@ Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies&
     if (verdict == Verdict::good) found.selected = std::move(*best).complete();
     if (verdict == Verdict::good || verdict == Verdict::removed) return found;
     reject(found, best->id(), verdict);
-  }
-}
-
-void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
-                    std::vector<std::int64_t> const& rows) {
-  Seal const& seal = bodies.seal();
-  for (std::int64_t const id : rows) {
-    bool damaged = false;
-    {
-      sqlite::Statement select = handle.statement(sql::head);
-      select.bind(1, id).bind_text(2, query.key());
-      if (!select.step()) continue;
-      ResponseRow const row(select);
-      damaged =
-          judge_head(select, row, query, seal) != Verdict::good || !row.decode(query.url(), bodies.at_rest());
-      if (!damaged) {
-        Candidate candidate(select, row);
-        damaged = candidate.read(handle, bodies) != Verdict::good;
-      }
-    }
-    if (damaged) remove_row(handle, id);
   }
 }
 

@@ -68,10 +68,6 @@ void remove_row(sqlite::Handle& handle, std::int64_t id);
 // What its query comes to by the No-Vary-Search of what was stored last for the path, if that has one.
 std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);
 
-// Removes those of the rows that are still damaged.
-void remove_damaged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies,
-                    std::vector<std::int64_t> const& rows);
-
 // Some rows, in the order of their ids: so many that their bodies are read within some milliseconds.
 class DamagedSlice {
  public:
@@ -103,6 +99,8 @@ class RowToStore {
   // Bytes of text, and of a body within the row, without the columns of fixed size.
   std::size_t size() const noexcept;
 
+  // Whether what is there of the same variant is worth more: see outlives().
+  bool is_outlived(sqlite::Handle& handle, TimePoint now) const;
   // Stores it, in place of the same variant, and drops the oldest variants beyond `most`.
   void store(sqlite::Handle& handle, std::size_t most) const;
   // Takes over the head, if the row is there and its body is this response's.

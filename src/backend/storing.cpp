@@ -84,6 +84,13 @@ bool exceeds(sqlite::Handle& handle, char const* count, std::int64_t most, std::
 
 }  // namespace
 
+bool RowToStore::is_outlived(sqlite::Handle& handle, TimePoint now) const {
+  sqlite::Statement find = handle.statement(sql::find_times);
+  find.bind_text(1, key_).bind_text(2, variant_);
+  return find.step() && outlives(TimePoint(std::chrono::milliseconds(find.integer(0))),
+                                 find.integer(1) != 206, response_, now);
+}
+
 void RowToStore::store(sqlite::Handle& handle, std::size_t most) const {
   std::string const body_checksum = this->body_checksum();
   sqlite::Statement insert = handle.statement(sql::store);

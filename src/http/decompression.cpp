@@ -28,7 +28,7 @@ constexpr std::size_t piece = 16 * 1024;
 /// What all codings of one body share.
 struct Budget {
   Decompression limits;
-  std::string origin;
+  std::string url;
   std::uint64_t received = 0;
 
   bool allows(std::uint64_t produced) const noexcept {
@@ -47,7 +47,7 @@ class DecodingReader final : public BodyReader {
       : inner_(std::move(inner)), codec_(std::move(codec)), budget_(std::move(budget)), first_(first) {}
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    if (failed_) throw Error(http_errc::bad_encoding, budget_->origin + ": the body was given up");
+    if (failed_) throw Error(http_errc::bad_encoding, budget_->url + ": the body was given up");
     if (ended_ || buffer.size() == 0) co_return 0;
     failed_ = true;  // until the end of this function: what leaves it early ends the body
     std::size_t count = 0;
@@ -81,9 +81,9 @@ class DecodingReader final : public BodyReader {
     begin_ += progress.consumed;
     produced_ += progress.produced;
     bool const stuck = !input.empty() && progress.consumed == 0 && progress.produced == 0;
-    if (progress.malformed || stuck) throw Error(http_errc::bad_encoding, budget_->origin);
+    if (progress.malformed || stuck) throw Error(http_errc::bad_encoding, budget_->url);
     if (!budget_->allows(produced_)) {
-      throw Error(http_errc::encoding_limit, budget_->origin + ": " + std::to_string(budget_->received) +
+      throw Error(http_errc::encoding_limit, budget_->url + ": " + std::to_string(budget_->received) +
                                                  " bytes came to more than " +
                                                  std::to_string(produced_ - progress.produced));
     }
@@ -92,7 +92,7 @@ class DecodingReader final : public BodyReader {
 
   void finish() {
     // Nothing at all is an empty body, whatever was said of its coding: some servers send that.
-    if (started_ && !codec_->complete()) throw Error(http_errc::encoding_truncated, budget_->origin);
+    if (started_ && !codec_->complete()) throw Error(http_errc::encoding_truncated, budget_->url);
     ended_ = true;
     input_ = std::string();
   }
@@ -135,7 +135,7 @@ std::vector<std::unique_ptr<Codec>> create_codecs(ResponseHead const& head) {
       std::string_view const name(token.data(), token.size());
       if (iequals(name, "identity")) continue;
       if (codecs.size() == most_codings)
-        throw Error(http_errc::bad_encoding, std::string(head.url().origin()) + ": too many codings");
+        throw Error(http_errc::bad_encoding, std::string(head.url().without_query()) + ": too many codings");
       codecs.push_back(create_codec(name));
       if (!codecs.back()) return {};
     }
@@ -169,7 +169,7 @@ StreamedResponse decode(StreamedResponse response, http::verb method, Decompress
   std::unique_ptr<BodyReader> body = response.take_body();
   auto budget = std::make_shared<Budget>();
   budget->limits = how;
-  budget->origin = std::string(response.url().origin());
+  budget->url = std::string(response.url().without_query());
   // The last one listed was put on last. RFC 9110 section 8.4.
   bool first = true;
   while (!codecs.empty()) {

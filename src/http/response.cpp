@@ -144,7 +144,7 @@ std::string Response::text() const {
     case Charset::unknown:
       break;
   }
-  throw Error(http_errc::unknown_charset, std::string(url().origin()));
+  throw Error(http_errc::unknown_charset, std::string(url().without_query()));
 }
 
 std::vector<Link> ResponseHead::links() const {

@@ -151,7 +151,7 @@ asio::awaitable<Response> ClientCore::finish(StreamedResponse stream) {
   std::optional<std::string> ready = body->take_buffered();
   if (ready && ready->size() <= options_.max_body_size())
     co_return Response(static_cast<ResponseHead&&>(stream), std::move(*ready));
-  std::string_view const whose = stream.url().origin();
+  std::string_view const whose = stream.url().without_query();
   if (ready) check_body_limit(ready->size(), options_.max_body_size(), whose);
   std::shared_ptr<std::string const> text = co_await read_rest(*body, options_.max_body_size(), whose);
   co_return Response(static_cast<ResponseHead&&>(stream), std::move(text));

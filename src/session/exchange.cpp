@@ -29,7 +29,7 @@ error_code to_failure(error_code const& ec) noexcept {
 
 /// Throws it.
 [[noreturn]] void fail_exchange(error_code const& ec, Url const& url, std::string_view when, Phase phase) {
-  std::string context(url.origin());
+  std::string context(url.without_query());
   context.append(": ").append(when);
   if (to_failure(ec) == ec) fail(ec, context, phase);
   if (ec != asio::error::eof) context.append(" (").append(ec.message()).append(")");
@@ -240,7 +240,8 @@ asio::awaitable<StreamedResponse> Exchange::run_noted() {
 asio::awaitable<StreamedResponse> Exchange::run_plain() {
   // The timer alone would let a request through that is sent and answered before it is looked at.
   if (Transport::Clock::now() >= deadline_)
-    throw TimeoutError(Phase::queue, std::string(request_.url().origin()) + ": no time was left to begin");
+    throw TimeoutError(Phase::queue,
+                       std::string(request_.url().without_query()) + ": no time was left to begin");
   std::string key = route_.key();
   lease_ = pool_->take(key);
   if (!lease_) lease_ = co_await pool_->acquire(std::move(key), deadline_);
@@ -315,7 +316,7 @@ asio::awaitable<void> Exchange::write_source(error_code& ec) {
   for (;;) {
     std::size_t const count = co_await source->read_some(asio::buffer(piece));
     if (left && (count == 0 ? *left != 0 : count > *left))
-      throw Error(http_errc::framing, std::string(request_.url().origin()) +
+      throw Error(http_errc::framing, std::string(request_.url().without_query()) +
                                           ": the request body is not as long as was said: " +
                                           std::to_string(*request_.body().size()) + " bytes");
     if (left) {

@@ -108,7 +108,8 @@ class Bulk final : public SQLiteBulk {
   }
 
   asio::awaitable<void> read(std::string const& key, ValueSink const& sink) override {
-    auto job = [table = table_, &key, &sink](Handle& handle) {
+    auto job = [table = table_, begun = begun_, &key, &sink](Handle& handle) {
+      begun->check_open(handle);
       table->find(handle, key, [&](std::string_view bytes) { sink(0, key, bytes); });
     };
     if (!node_) return database_->run(table_, Kind(Mode::read), std::move(job));

@@ -14,8 +14,8 @@ function finish(ending) {
     if (clause != "" && clause != "for" && text ~ AWAIT) report(start, "co_await in the condition of " clause)
     if (text ~ AWAIT && text ~ /[?]/) report(start, "co_await beside ?:")
     if (text ~ AWAIT && text ~ /[(,] *[{][}]/) report(start, "a braced list beside co_await")
-    if (text ~ AWAIT && text ~ /[(,] *[A-Za-z_][A-Za-z_0-9:]*[{][}]/) report(start, "a braced value beside co_await: name it")
-    if (text ~ AWAIT && text ~ /[(,=] *\[ *[^] &][^]&]*\] *([({]|mutable)/) report(start, "a closure with copies beside co_await")
+    if (text ~ AWAIT && text ~ /[(,] *[A-Za-z_][A-Za-z_0-9:]*(<[^(){};]*>)?[{][}]/) report(start, "a braced value beside co_await: name it")
+    if (text ~ AWAIT && text ~ /[(,=] *\[ *([^] &][^]&]*|&[^]]*, *[A-Za-z_]+ *(=[^]]*)?)\] *([({]|mutable)/) report(start, "a closure with copies beside co_await")
     if (text ~ /(^|[^A-Za-z0-9_])co_return *$/ && ending == "{") report(start, "co_return {...}: name the type")
     if (text ~ AWAIT && locked[depth]) report(start, "co_await while a mutex is held")
     if (text ~ /std::(lock_guard|scoped_lock|unique_lock|shared_lock)[ <][^;]*[({]/ && text !~ /defer_lock/) locked[depth] = 1

@@ -1,4 +1,12 @@
 // Faults of the cached session that were found and mended.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "beast_cache/session/client_options.hpp"
 #include "catch.hpp"
 #include "support/cached_world.hpp"
 
@@ -119,4 +127,53 @@ TEST_CASE("an answer that refuses a range or a precondition is not stored as the
   CHECK(world.run(world.session.get(url).header("Range", "bytes=7-")).status() == 416);
   CHECK(world.run(world.session.get(url).header("If-Match", "\"b\"")).status() == 412);
   CHECK(world.get().status() == 200);
+}
+
+TEST_CASE("send() heeds every type of cancellation") {
+  class Silent final : public HttpClient {
+   public:
+    asio::awaitable<StreamedResponse> send(Request) override {
+      asio::any_io_executor const executor = co_await asio::this_coro::executor;
+      asio::steady_timer timer(executor, asio::steady_timer::time_point::max());
+      co_await timer.async_wait(asio::use_awaitable);
+      co_return StreamedResponse();
+    }
+  };
+  auto const type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                             asio::cancellation_type::total);
+  World world(always(""));
+  CachedSession session(world.io.get_executor(), std::make_shared<Silent>(), world.backend);
+  asio::cancellation_signal signal;
+  error_code code;
+  session.get(url).send(
+      asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, CachedResponse const&) { code = ec; }));
+  for (int i = 0; i < 20; ++i) world.io.poll();
+  signal.emit(type);
+  world.io.restart();
+  world.io.run();
+  CHECK(code == asio::error::operation_aborted);
+}
+
+TEST_CASE("a request that is used up says so") {
+  World world(always(""));
+  auto request = world.session.get(url);
+  world.run(std::move(request));
+  auto const ignore = [](error_code, CachedResponse const&) {};
+  CHECK_THROWS_AS(std::move(request).send(ignore), std::logic_error);
+  CHECK_THROWS_AS(std::move(request).send(asio::use_awaitable), std::logic_error);
+  CHECK_THROWS_AS(std::move(request).stream(), std::logic_error);
+}
+
+TEST_CASE("a time limit may be beyond all time") {
+  World world(always(""));
+  CHECK_THROWS_AS(ClientOptions().timeout(0ms), std::invalid_argument);
+  CHECK(world.run(world.session.get(url).timeout(std::chrono::milliseconds::max())).status() == 200);
+}
+
+TEST_CASE("a fake client reads header lines as people write them") {
+  World world(always("Cache-Control:max-age=60\nX-Empty:\r\n"));
+  CachedResponse const response = world.get();
+  CHECK(response.header("Cache-Control") == "max-age=60");
+  CHECK(response.headers().count("X-Empty") == 1);
+  CHECK(world.get().from_cache());
 }

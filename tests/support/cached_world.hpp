@@ -40,8 +40,10 @@ template <class Value>
 class FailingCache final : public BaseCache<Value> {
  public:
   bool failing = false;
+  bool unreadable = false;
 
   asio::awaitable<std::optional<Value>> read(std::string key) override {
+    if (unreadable) throw Error(cache_errc::bad_signature, "unreadable");
     return check(inner_.read(std::move(key)));
   }
   asio::awaitable<void> write(std::string key, Value value) override {

@@ -56,6 +56,9 @@ class LookupQuery {
   Url const& url() const noexcept { return url_; }
   std::string const& key() const noexcept { return key_; }
   std::string const& principal() const noexcept { return principal_; }
+  /// What is found to be damaged is left as it is.
+  LookupQuery& keep_damaged() noexcept { return keeps_damaged_ = true, *this; }
+  bool keeps_damaged() const noexcept { return keeps_damaged_; }
   /// Whether the key is another one than the URL's: then nothing else is found under other URLs.
   bool has_own_key() const noexcept { return has_own_key_; }
 
@@ -75,6 +78,7 @@ class LookupQuery {
  private:
   Url url_;
   bool has_own_key_;
+  bool keeps_damaged_ = false;
   std::string key_;
   http::verb method_;
   detail::CopyOnWrite<http::fields> headers_;
@@ -149,6 +153,11 @@ class CacheBackend {
   /// @param response Its URL, principal and Vary fields say under which key.
   virtual asio::awaitable<void> store(StoredResponse response);
 
+  /// The same, unless it is not current any more, or what is there came later; a part does not replace a
+  /// whole that came after it was asked for.
+  /// @param current Empty: it is. @return Whether it was stored.
+  virtual asio::awaitable<bool> store_if(StoredResponse response, IsCurrent current);
+
   /// A way in for a body that is too large for memory. Nothing is written before its first piece.
   /// @return Null where only whole responses are stored, as this class does.
   virtual std::unique_ptr<BodyWriter> write_body() { return nullptr; }
@@ -192,6 +201,9 @@ class CacheBackend {
       RemovalProgress progress = RemovalProgress()) {
     return remove_expired(std::chrono::floor<TimePoint::duration>(now), std::move(progress));
   }
+
+  /// The same with the time of the options' clock.
+  asio::awaitable<std::uint64_t> remove_expired() { return remove_expired(options().clock()->now()); }
 
   /// Removes everything.
   virtual asio::awaitable<void> clear();

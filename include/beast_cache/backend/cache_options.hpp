@@ -37,7 +37,9 @@ class Request;
 /// How long a response is fresh is settled by the first of these that says anything: the request's own
 /// `expire_after`; the response's header fields, while `cache_control` is on; `urls_expire_after`; the
 /// `expire_after` given here; the heuristic of RFC 9111 section 4.2.2. None of the user's makes the cache
-/// keep what `no-store` or `private` forbids, or serve unasked what `no-cache` covers.
+/// keep what `no-store` or `private` forbids, or serve unasked what `no-cache` covers. `do_not_cache` (or
+/// zero) is no lifetime: what it stands for is neither looked up nor stored, whatever the response says,
+/// unless the request has an `expire_after` of its own.
 ///
 /// Thread safety: distinct objects: safe; shared objects: const members safe.
 class CacheOptions {
@@ -273,6 +275,13 @@ class CacheOptions {
       if (pattern.matches(url)) return expiration;
     }
     return expire_after_;
+  }
+  /// Whether either is `do_not_cache` for some URL.
+  bool may_refuse() const noexcept {
+    auto const refuses = [](Expiration const& expiration) { return !expiration.stores(); };
+    return (expire_after_ && refuses(*expire_after_)) ||
+           std::any_of(urls_expire_after_.begin(), urls_expire_after_.end(),
+                       [&](auto const& one) { return refuses(one.second); });
   }
   /// The URL under which the answer to a request for `url` is stored: without its user information and
   /// without what `ignored_params` and `sort_query` make count for nothing.

@@ -52,6 +52,7 @@ class SQLiteBackend final : public CacheBackend {
   std::shared_ptr<ReadyResponse const> glance(Request const& request, TimePoint now) override;
   asio::awaitable<Lookup> lookup(LookupQuery query) override;
   asio::awaitable<void> store(StoredResponse response) override;
+  asio::awaitable<bool> store_if(StoredResponse response, IsCurrent current) override;
   std::unique_ptr<BodyWriter> write_body() override;
   asio::awaitable<bool> freshen(StoredResponse response) override;
   asio::awaitable<void> store_alias(Url from, Url to) override;
@@ -103,7 +104,7 @@ class SQLiteBackend final : public CacheBackend {
   /// @return False when it was not pinned.
   asio::awaitable<bool> unpin(Url url);
 
-  /// What each host has stored.
+  /// What each host has stored: `example.org`, `example.org:8443` with another port than the scheme's own.
   asio::awaitable<std::map<std::string, HostUse>> hosts() const;
 
   /// The file, as it was resolved from the name; absolute unless use_temp.

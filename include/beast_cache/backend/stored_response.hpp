@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -83,6 +84,10 @@ class StoredResponse : public CachedHead {
   StoredBody body_;
 };
 
+/// Whether a response is still to be stored, asked right before it is, on any thread: an unsafe request may
+/// have been answered meanwhile. It must not throw.
+using IsCurrent = std::function<bool()>;
+
 /// A body on its way into a backend. Nothing of it can be seen before `store`; destroying the writer before
 /// that gives it up.
 ///
@@ -101,6 +106,8 @@ class BodyWriter {
   virtual asio::awaitable<void> append(std::string piece) = 0;
   /// Stores a response with what has been appended as its body, in place of the variant that it replaces.
   virtual asio::awaitable<void> store(CachedHead head) = 0;
+  /// The same as `CacheBackend::store_if` does it.
+  virtual asio::awaitable<bool> store_if(CachedHead head, IsCurrent current) = 0;
 };
 
 inline policy::StoredView view_of(StoredResponse const& stored) noexcept {

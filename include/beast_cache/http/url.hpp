@@ -61,6 +61,10 @@ class Url {
   std::string_view authority() const noexcept;
   /// Scheme, host and port: `https://example.org:8443`.
   std::string_view origin() const noexcept { return {parts_->text.data(), parts_->target}; }
+  /// Scheme, host, port and path: what errors name, since a query may hold secrets.
+  std::string_view without_query() const noexcept {
+    return std::string_view(parts_->text).substr(0, parts_->text.find('?'));
+  }
   /// Path and query: what goes into the request line.
   std::string_view target() const noexcept { return std::string_view(parts_->text).substr(parts_->target); }
   /// The whole URL without user information and fragment.

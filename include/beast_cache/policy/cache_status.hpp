@@ -130,7 +130,8 @@ class CacheStatus {
   CacheStatus& fwd(Forward f) noexcept { return hit_ = false, forward_ = f, *this; }
   /// The status of the origin's answer, where it differs from the response's: 304, or an error.
   CacheStatus& fwd_status(unsigned s) noexcept { return fwd_status_ = s, *this; }
-  /// What is left of the lifetime; negative for a stale response.
+  /// What is left of the lifetime; negative for a stale response. Not told beyond a thousand years: what is
+  /// kept for ever.
   CacheStatus& ttl(std::chrono::seconds t) noexcept { return ttl_ = t, *this; }
   /// Whether the origin's answer was stored.
   CacheStatus& stored(bool b) noexcept { return stored_ = b, *this; }
@@ -163,7 +164,7 @@ class CacheStatus {
       text.append("; fwd=").append(to_string(forward_));
       if (fwd_status_) text.append("; fwd-status=").append(std::to_string(*fwd_status_));
     }
-    if (ttl_) text.append("; ttl=").append(std::to_string(limited(ttl_->count())));
+    if (ttl_ && *ttl_ < endless) text.append("; ttl=").append(std::to_string(limited(ttl_->count())));
     if (forward_ != Forward::none && stored_) text += "; stored";
     if (forward_ != Forward::none && collapsed_) text += "; collapsed";
     if (!key_.empty()) append_string(text.append("; key="), key_);
@@ -175,10 +176,12 @@ class CacheStatus {
   void append_to(http::fields& response) const { response.insert("Cache-Status", str()); }
 
  private:
+  static constexpr std::chrono::seconds endless = std::chrono::hours(24 * 365'250);
+
   /// RFC 9651 section 3.3.1: an Integer has 15 digits at most.
   static constexpr std::int64_t limited(std::int64_t n) noexcept {
-    constexpr std::int64_t most = 999'999'999'999'999;
-    return n > most ? most : (n < -most ? -most : n);
+    constexpr std::int64_t least = -999'999'999'999'999;
+    return n < least ? least : n;
   }
 
   /// RFC 9651 section 3.3.3: a String holds printable ASCII; other octets are percent-encoded here.

@@ -39,8 +39,9 @@ class Limits {
   Limits operator|(Limits other) const noexcept {
     Limits both;
     both.bits_ = bits_ | other.bits_;
+    unsigned const failure = both.is_after_failure() ? no_look | unreadable : 0;
     // A program under test asks in its own way: all of that is answered from what was recorded.
-    if (both.names_unmatched()) both.bits_ = bits_of(CacheUse::replay);
+    if (both.names_unmatched()) both.bits_ = bits_of(CacheUse::replay) | failure;
     return both;
   }
   /// Sets or clears what `use` says.

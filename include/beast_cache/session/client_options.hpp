@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,8 +48,11 @@ class ClientOptions {
   }
   std::string const& ca_file() const noexcept { return tls_.ca_file(); }
 
-  /// How long one exchange may take, from sending the request to the end of the body. Default: 30 s.
+  /// How long one exchange may take, from sending the request to the end of the body;
+  /// `std::chrono::milliseconds::max()` for any time. Default: 30 s. Errors: `std::invalid_argument` for zero
+  /// and less.
   ClientOptions& timeout(std::chrono::milliseconds timeout) {
+    if (timeout.count() <= 0) throw std::invalid_argument("ClientOptions::timeout: not positive");
     timeout_ = timeout;
     return *this;
   }

@@ -39,7 +39,7 @@ inline boost::json::value json_value(JsonTag, Response const& response) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   error_code ec;
   boost::json::value value = boost::json::parse({text.data(), text.size()}, ec);
-  if (ec) throw Error(ec, std::string(response.url().origin()) + ": the body is no JSON");
+  if (ec) throw Error(ec, std::string(response.url().without_query()) + ": the body is no JSON");
   return value;
 }
 

@@ -5,7 +5,9 @@
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
@@ -66,8 +68,8 @@ class CodeHandler {
 ///     session.get(url).send(token);
 ///
 /// The first throws `Error`; of the second, the body is read later; the third takes any completion token of
-/// void(error_code, response_type). Setters are for the object that the session has just returned, or a moved
-/// one.
+/// void(error_code, response_type). Once used up, the latter two throw `std::logic_error`. Setters are for
+/// the object that the session has just returned, or a moved one.
 ///
 /// What HTTP forbids in a string passed in is refused with `http_errc::injection` or `http_errc::invalid_url`
 /// when the request runs, before the cache is asked or a byte is sent.
@@ -145,7 +147,8 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
     parts_->request.set_body(std::move(body));
     return std::move(*this);
   }
-  /// How long the whole exchange may take.
+  /// How long the whole exchange may take; `std::chrono::milliseconds::max()` for any time. With zero and
+  /// less it has taken too long already.
   RequestBuilder&& timeout(std::chrono::milliseconds timeout) && {
     parts_->request.set_timeout(timeout);
     return std::move(*this);
@@ -201,16 +204,21 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
   /// Runs the request to the end of its body, as an operation of signature void(error_code, response_type).
   template <asio::completion_token_for<void(error_code, response_type)> Token = asio::use_awaitable_t<>>
   auto send(Token&& token = {}) && {
+    check_unused();
     return asio::async_initiate<Token, void(error_code, response_type)>(
         [](auto handler, RequestBuilder self) {
           asio::any_io_executor const strand = detail::strand_on(self.parts_->core->get_executor());
-          asio::co_spawn(strand, std::move(self), detail::CodeHandler<decltype(handler)>(std::move(handler)));
+          asio::co_spawn(strand, run(std::move(self)),
+                         detail::CodeHandler<decltype(handler)>(std::move(handler)));
         },
         token, std::move(*this));
   }
 
   /// Runs the request up to the response's head; the body is read from the result.
-  asio::awaitable<stream_type> stream() && { return start(std::move(parts_)); }
+  asio::awaitable<stream_type> stream() && {
+    check_unused();
+    return start(std::move(parts_));
+  }
 
  private:
   struct Parts {
@@ -238,6 +246,16 @@ class [[nodiscard]] RequestBuilder : public asio::awaitable<typename Core::respo
   static constexpr bool glances = requires(Core & core, Request& request, options_type const& options) {
     core.glance(request, options);
   };
+
+  void check_unused() const {
+    if (!this->valid() || !parts_) throw std::logic_error("RequestBuilder: the request has been used up");
+  }
+
+  // A coroutine that begins with co_spawn heeds terminal cancellation only, if it says nothing else.
+  static asio::awaitable<response_type> run(asio::awaitable<response_type> whole) {
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_return co_await std::move(whole);
+  }
 
   static asio::awaitable<stream_type> start(std::shared_ptr<Parts> parts) {
     parts->resolve();

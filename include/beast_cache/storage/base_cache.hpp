@@ -55,7 +55,8 @@ class BaseCache {
   /// removed.
   virtual asio::awaitable<std::size_t> bulk_remove(std::vector<std::string> keys) = 0;
 
-  /// Reads and removes \p key in one step: of several concurrent calls only one gets the value.
+  /// Reads and removes \p key in one step: of several concurrent calls only one gets the value. What can't be
+  /// read, as `read` can't, stays.
   virtual asio::awaitable<std::optional<Value>> pop(std::string key) = 0;
 
   /// Removes everything.

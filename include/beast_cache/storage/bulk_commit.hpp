@@ -67,7 +67,8 @@ class BulkTarget {
 ///
 /// Errors: once an operation of the bulk has failed, all the following fail with the same error until
 /// `commit` has thrown it too or `rollback` was called; nothing was written. Cancellation: the same.
-/// Lifetime: keeps the cache's file open.
+/// Lifetime: keeps the cache's file open, until `close()` of the cache: that rolls back, and what follows
+/// fails with `cache_errc::closed`.
 /// Thread safety: one object, with those nested in it, is used by one coroutine at a time.
 template <class Value>
 class BulkCommit {

@@ -46,16 +46,20 @@ class FakeClient final : public HttpClient {
     return requests_;
   }
 
-  /// An answer from a header block ("Name: value" lines, each ended by CR LF) and a body.
+  /// An answer from a header block ("Name: value" lines, each ended by CR LF or LF) and a body.
   static StreamedResponse answer(Request const& request, unsigned status, std::string_view header_block,
                                  std::string body = std::string()) {
     http::fields headers;
     while (!header_block.empty()) {
-      std::string_view const line = header_block.substr(0, header_block.find("\r\n"));
-      std::size_t const colon = line.find(": ");
-      if (colon == line.npos) throw Error(http_errc::framing, "header line without a colon");
-      headers.insert(line.substr(0, colon), line.substr(colon + 2));
-      header_block.remove_prefix(std::min(header_block.size(), line.size() + 2));
+      std::string_view line = header_block.substr(0, header_block.find('\n'));
+      header_block.remove_prefix(std::min(header_block.size(), line.size() + 1));
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      std::size_t const colon = line.find(':');
+      if (colon == line.npos)
+        throw Error(http_errc::framing, "FakeClient::answer: no colon in \"" + std::string(line) + '"');
+      std::string_view const value = line.substr(colon + 1);
+      headers.insert(line.substr(0, colon),
+                     value.substr(std::min(value.find_first_not_of(" \t"), value.size())));
     }
     ResponseHead head(request.url(), status,
                       std::string(http::obsolete_reason(static_cast<http::status>(status))),

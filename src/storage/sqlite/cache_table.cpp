@@ -87,11 +87,13 @@ void CacheTable::create(Handle& handle) const {
 
 void CacheTable::check_size(Handle& handle, std::string_view key, std::string_view value) const {
   if (key.size() <= max_key_size && value.size() <= max_value_size_) return;
+  auto const what = [](std::size_t size, char const* limit, std::size_t most) {
+    return std::to_string(size) + " bytes; " + limit + " is " + std::to_string(most);
+  };
   throw Error(cache_errc::too_big,
-              handle.file() + ": " +
-                  (key.size() > max_key_size ? "key of " + std::to_string(key.size())
-                                             : "value of " + std::to_string(value.size())) +
-                  " bytes");
+              handle.file() + (key.size() > max_key_size
+                                   ? ": key of " + what(key.size(), "the limit", max_key_size)
+                                   : ": value of " + what(value.size(), "max_value_size", max_value_size_)));
 }
 
 std::string_view CacheTable::verified(Row const& row, std::string_view key) const {
@@ -232,6 +234,8 @@ std::vector<std::string> CacheTable::page_keys(Handle& handle,
   while (bytes < page_bytes && query.step()) {
     keys.emplace_back(query.bytes(0));
     bytes += keys.back().size() + overhead;
+    // They are mostly alike: growing again and again would copy them more often than they are read.
+    if (keys.size() == 64) keys.reserve(page_bytes / (bytes / 64) + 64);
   }
   return keys;
 }

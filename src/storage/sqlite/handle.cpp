@@ -64,6 +64,9 @@ void raise(sqlite3* db, int result, std::string const& file, char const* sql) {
   context += ": ";
   context += db ? sqlite3_errmsg(db) : sqlite3_errstr(result);
   if (is_forbidden) context += ", permission denied";
+  // Reading, too, needs two files beside it while nobody has it open for writing.
+  if (result == SQLITE_READONLY_DIRECTORY || result == SQLITE_READONLY_CANTINIT)
+    context += "; its directory has to be writable, for the -wal and -shm files beside it";
   throw SQLiteError(code, context, result, sql ? sql : "");
 }
 

@@ -352,6 +352,36 @@ TEST_CASE("A file of the sixth version learns of pins by URL") {
   cache.check_queues();
 }
 
+TEST_CASE("One large response takes the room of however many small ones") {
+  constexpr std::int64_t most = 4 << 20;
+  Bounded cache(CacheOptions().max_bytes(most));
+  for (int i = 0; cache.bytes() < most - (64 << 10); i += 100) {
+    for (int number = i; number < i + 100; ++number) cache.store(number);
+  }
+  REQUIRE(cache.count() > 1000);
+  cache.store(1'000'000, 3 << 20);
+  CHECK(cache.holds(1'000'000));
+  CHECK(cache.bytes() <= most);
+  cache.check_queues();
+}
+
+TEST_CASE("A pin keeps what is stored under a key of the program's own, too") {
+  auto const key = [](Request const& request) {
+    return std::string(request.method_string()).append(" ").append(request.url().str()) + " of this program";
+  };
+  Bounded cache(CacheOptions().max_entries(3).key(key));
+  StoredResponse response = backend_test::page(at(1), "answer");
+  response.set_key(std::string(64, 'a'));
+  run(cache.backend->store(std::move(response)));
+  CHECK(cache.pin(1));
+  CHECK(cache.ask("SELECT sum(pinned) FROM v_entries") == 1);
+  for (int i = 10; i < 30; ++i) cache.store(i);
+  CHECK(cache.ask("SELECT count(*) FROM responses WHERE url_key IS NOT NULL") == 1);
+  CHECK(cache.unpin(1));
+  CHECK(cache.ask("SELECT count(*) FROM responses_pins") == 0);
+  cache.check_queues();
+}
+
 TEST_CASE("A response that is larger than the bound is refused") {
   Bounded cache(CacheOptions().max_bytes(1 << 20));
   cache.store(1);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
+#include <thread>
 
 #include <array>
 #include <cstdio>
@@ -143,6 +144,26 @@ TEST_CASE("child: stores a page", "[.][child-stores]") {
   CHECK(find(backend) == "of the parent");
   run(backend.store(page(url, "of the child", 1)));
   run(backend.close());
+}
+
+TEST_CASE("Whether a response is still current is asked when it is written, where removals are") {
+  TempDir dir;
+  SQLiteBackend backend(dir / "http.sqlite");
+  run(backend.store(page("http://example.org/", "first")));
+  std::thread::id asked_on;
+  IsCurrent const is_not = [&] {
+    asked_on = std::this_thread::get_id();
+    return false;
+  };
+  CHECK_FALSE(run(backend.store_if(page("http://example.org/", "second"), is_not)));
+  CHECK(asked_on != std::thread::id());
+  CHECK(asked_on != std::this_thread::get_id());
+  CHECK(body_of(run(backend.lookup(query("http://example.org/")))) == "first");
+  std::unique_ptr<BodyWriter> const writer = backend.write_body();
+  run(writer->append(std::string(writer->piece_size(), 'x')));
+  StoredResponse const head = page("http://example.org/", "");
+  CHECK_FALSE(run(writer->store_if(head, is_not)));
+  CHECK(body_of(run(backend.lookup(query("http://example.org/")))) == "first");
 }
 
 TEST_CASE("Two processes on one file see each other's writes") {

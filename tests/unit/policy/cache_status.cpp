@@ -123,7 +123,8 @@ TEST_CASE("what became of a forwarded request is added") {
 TEST_CASE("strings and numbers are valid structured fields, whatever they hold") {
   CHECK(CacheStatus{}.hit().key("a\"b\\c").str() == "beast_cache; hit; key=\"a\\\"b\\\\c\"");
   CHECK(CacheStatus{}.hit().key("\xc3\xa9\r\n").str() == "beast_cache; hit; key=\"%C3%A9%0D%0A\"");
-  CHECK(CacheStatus{}.hit().ttl(seconds::max()).str() == "beast_cache; hit; ttl=999999999999999");
+  CHECK(CacheStatus{}.hit().ttl(seconds::max()).str() == "beast_cache; hit");  // for ever
+  CHECK(CacheStatus{}.hit().ttl(std::chrono::hours(24 * 36525)).str() == "beast_cache; hit; ttl=3155760000");
   CHECK(CacheStatus{}.hit().ttl(seconds::min()).str() == "beast_cache; hit; ttl=-999999999999999");
   std::string all;
   for (int c = 0; c < 256; ++c) all += static_cast<char>(c);

@@ -206,7 +206,8 @@ TEST_CASE("a user's expiry: the request's, then the response's, then the backend
       {"Cache-Control: max-age=60\r\n", Expiration(0s), {}, std::nullopt},
       {"Cache-Control: no-store\r\n", Expiration(20s), {}, std::nullopt},
       {"", {}, Expiration(do_not_cache), std::nullopt},
-      {"Cache-Control: max-age=60\r\n", {}, Expiration(do_not_cache), 60s},
+      {"Cache-Control: max-age=60\r\n", {}, Expiration(do_not_cache), std::nullopt},
+      {"Cache-Control: max-age=60\r\n", Expiration(20s), Expiration(do_not_cache), 20s},
   };
   for (auto const& row : rows) {
     CAPTURE(row.headers, row.request.has_value(), row.backend.has_value());

@@ -3,10 +3,14 @@
 // it.
 
 #include <algorithm>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <stdexcept>
 
 #include "beast_cache/backend/cache_backend.hpp"
+#include "beast_cache/backend/impl/header_block.hpp"
 #include "beast_cache/detail/single_flight.hpp"
 #include "beast_cache/policy/cache_groups.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
@@ -145,6 +149,7 @@ asio::awaitable<void> CacheBackend::store(StoredResponse response) {
   if (!has_own_key) search = SearchKey::of(response.url(), response.headers());
   std::string const mark = has_own_key ? '@' + create_key(response.url()) : std::string();
   if (has_own_key) co_await redirects_->write(mark, std::string());
+  if (search) co_await redirects_->write('?' + search->path(), variant);
   co_await responses_->write(variant, detail::whole(std::move(response)));
   // Who looked for it meanwhile may have taken the mark away.
   if (has_own_key) co_await redirects_->write(mark, std::string());
@@ -156,6 +161,40 @@ asio::awaitable<void> CacheBackend::store(StoredResponse response) {
   if (!search) co_return;
   co_await redirects_->write('?' + search->path(), variant);
   co_await redirects_->write('~' + search->search(), key);
+}
+
+asio::awaitable<bool> CacheBackend::store_if(StoredResponse response, IsCurrent current) {
+  if (current && !current()) co_return false;
+  std::optional<CachedResponse> there;
+  try {
+    if (responses_) there = co_await responses_->read(create_variant(response));
+  } catch (boost::system::system_error const& e) {
+    // What can't be read is replaced.
+    if (e.code() == asio::error::operation_aborted || e.code() == cache_errc::wrong_key) throw;
+  }
+  bool const outlived = there && detail::outlives(there->response_time(), there->status() != 206, response,
+                                                  options_.clock()->now());
+  if (outlived) co_return false;
+  Url const url = response.url();
+  std::string key = response.key();
+  std::exception_ptr failure;
+  try {
+    co_await store(std::move(response));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  bool const stays = !current || current();
+  if (!stays) {
+    // What removed it meanwhile may have come before it was there. (Nor does a cancellation keep it.)
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    if (key.empty()) {
+      co_await remove_with_aliases(url);
+    } else {
+      co_await remove_key(std::move(key));
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+  co_return stays;
 }
 
 asio::awaitable<bool> CacheBackend::freshen(StoredResponse response) {
@@ -187,9 +226,8 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
     failure = std::current_exception();
   }
   Url const asked = options_.stored_url(url);
-  std::optional<SearchKey> const search = co_await find_search(asked);
-  std::optional<std::string> same;
-  if (search) same = co_await redirects_->pop('~' + search->search());
+  std::string const rule = '?' + SearchKey::path_of(asked);
+  bool const has_rules = co_await redirects_->contains(rule);
   bool removed = false;
   if (!key.empty()) removed = co_await remove_key(std::move(key));
   std::string const mark = '@' + create_key(asked);
@@ -202,9 +240,20 @@ asio::awaitable<bool> CacheBackend::remove_with_aliases(Url url) {
     removed = removed || count != 0;
     co_await redirects_->remove(mark);  // now: not if that was not done to its end
   }
-  if (same) {
-    bool const others = co_await remove_key(std::move(*same));
-    removed = removed || others;
+  if (has_rules) {
+    // By whichever of them: only the newest is looked up, but that may go.
+    bool are_others = false;
+    std::string const path = SearchKey::path_of(asked);
+    std::function<bool(CachedResponse const&)> is_equivalent = [&](CachedResponse const& response) {
+      if (!SearchKey::of(response.url(), response.headers()) || SearchKey::path_of(response.url()) != path)
+        return false;
+      bool const found = policy::NoVarySearch(response.headers()).equivalent(response.url(), asked);
+      are_others = are_others || !found;
+      return found;
+    };
+    std::uint64_t const count = co_await remove_where(std::move(is_equivalent));
+    removed = removed || count != 0;
+    if (!are_others) co_await redirects_->remove(rule);
   }
   if (failure) std::rethrow_exception(failure);
   co_return removed;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "beast_cache/backend/cached_response.hpp"
 #include "beast_cache/config.hpp"
 #include "beast_cache/policy/range.hpp"
 
@@ -29,6 +30,15 @@ std::string format_parts(policy::ByteParts const& parts);
 
 /// The ranges of such a text; nothing unless it is what `format_parts` writes.
 std::optional<policy::ByteParts> parse_parts(std::string_view text);
+
+/// Whether what is stored already, which came at `there`, is worth more than `next`. A whole is worth more
+/// than a part that was asked for before it came. (Nothing can have come later than now, but that the clock
+/// was set back.)
+inline bool outlives(TimePoint there, bool is_whole, CachedHead const& next, TimePoint now) noexcept {
+  bool const is_part = next.status() == 206;
+  TimePoint const since = is_whole && is_part ? next.request_time() : next.response_time();
+  return there <= now && there > since && (is_whole || is_part);
+}
 
 }  // namespace detail
 }  // namespace v1

@@ -53,13 +53,17 @@ class BodySink {
       rest.append(bytes_, piece_size);
       bytes_.resize(piece_size);
       bytes_.swap(rest);
+      dropped_ = true;  // for good, if this is cancelled: the piece is missing
       bool const done = co_await guard().run(writer_->append(std::move(rest)));
+      dropped_ = false;
       spilled_ = true;
       if (!done) drop(failed);
     }
   }
 
   bool dropped() const noexcept { return dropped_; }
+  /// Whether it was not stored because something newer is.
+  bool outlived() const noexcept { return outlived_; }
   /// Why it can't be stored, or was not.
   std::string_view obstacle() const noexcept { return obstacle_; }
   /// All that came, while it is in memory and not more than `most`.
@@ -70,26 +74,29 @@ class BodySink {
   /// What comes from now on goes there as well.
   void share_with(std::shared_ptr<SharedStream> stream) noexcept { shared_ = std::move(stream); }
   std::uint64_t size() const noexcept { return size_; }
+  Url const& url() const noexcept { return url_; }
   /// All that came, if it was to be in memory.
   std::string take() noexcept {
     dropped_ = true;
     return std::move(bytes_);
   }
   /// Stores a response with what came as its body. @return Whether that was done.
-  asio::awaitable<bool> store(CachedHead head) {
+  asio::awaitable<bool> store(CachedHead head, IsCurrent current) {
     if (dropped_) co_return false;
     dropped_ = true;
-    bool done = true;
+    std::optional<bool> done;
     if (!spilled_) {
       auto text = std::make_shared<std::string const>(std::move(bytes_));
       StoredResponse whole(std::move(head), StoredBody(std::move(text)));
-      done = co_await guard().run(core_->backend().store(std::move(whole)));
+      done = co_await guard().get(core_->backend().store_if(std::move(whole), std::move(current)));
     } else {
-      if (!bytes_.empty()) done = co_await guard().run(writer_->append(std::move(bytes_)));
-      if (done) done = co_await guard().run(writer_->store(std::move(head)));
+      bool appended = true;
+      if (!bytes_.empty()) appended = co_await guard().run(writer_->append(std::move(bytes_)));
+      if (appended) done = co_await guard().get(writer_->store_if(std::move(head), std::move(current)));
     }
-    if (!done) obstacle_ = failed;
-    co_return done;
+    outlived_ = done == false;
+    if (done != true) obstacle_ = outlived_ ? "a newer one is stored" : failed;
+    co_return done.value_or(false);
   }
 
  private:
@@ -111,6 +118,7 @@ class BodySink {
   std::string_view obstacle_;
   bool spilled_ = false;
   bool dropped_ = false;
+  bool outlived_ = false;
 };
 
 /// Passes a body on and copies it.
@@ -120,9 +128,14 @@ class CopyingReader final : public BodyReader {
       : inner_(std::move(inner)), copy_(std::move(copy)) {}
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
+    if (failed_)
+      throw Error(http_errc::truncated,
+                  std::string(copy_->url().without_query()) + ": the body was given up");
+    failed_ = true;  // until the end of this function: who reads on after a cancellation would miss bytes
     std::size_t const count = co_await inner_->read_some(buffer);
     bool const spills = copy_->add(asio::buffer(buffer.data(), count));
     if (spills) co_await copy_->spill();
+    failed_ = false;
     co_return count;
   }
   std::optional<std::uint64_t> remaining() const noexcept override { return inner_->remaining(); }
@@ -131,6 +144,7 @@ class CopyingReader final : public BodyReader {
  private:
   std::unique_ptr<BodyReader> inner_;
   std::shared_ptr<BodySink> copy_;
+  bool failed_ = false;
 };
 
 }  // namespace detail

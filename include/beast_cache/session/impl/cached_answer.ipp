@@ -28,6 +28,7 @@ class CachedAnswer : protected CachedLookup {
   CachedStream serve(policy::CacheStatus const& status, std::chrono::seconds age,
                      policy::Answer const& answer) {
     bool const may_fail = is_in_pieces();
+    if (may_fail) deadline_.limit(request_);
     std::optional<CachedHead> entry;
     if (may_fail) entry.emplace(*stored_);
     CachedStream stored = create_answer(request_, *stored_, answer, status, age);
@@ -42,10 +43,6 @@ class CachedAnswer : protected CachedLookup {
     std::uint64_t const size = response.body().remaining().value_or(0);
     CachedStream served(decoded(std::move(response)), static_cast<CacheInfo&&>(stored));
     if (!may_fail) return served;
-    if (!may_ask()) {
-      if (is_observed()) report_saved(size, served, asks_);
-      return served;
-    }
     auto repeatable = std::make_unique<RepeatableReader>(served.take_body(), request_again(), directives_);
     if (is_observed()) repeatable->tells(options().observer(), served, size, asks_);
     is_told_later_ = true;
@@ -56,13 +53,23 @@ class CachedAnswer : protected CachedLookup {
   CachedStream follow(policy::CacheStatus const& status) {
     auto const arrival = std::static_pointer_cast<Arrival>(reader_->stream());
     CachedHead const& entry = arrival->entry();
+    bool const is_unmodified = decision_.answer().kind() == policy::Answer::Kind::not_modified;
     ResponseHead head(entry);
+    if (is_unmodified)
+      head = ResponseHead(request_.url(), 304, "Not Modified", policy::not_modified_fields(entry.headers()));
     head.set_url(request_.url());
     head.headers().set(http::field::age, std::to_string(decision_.age().count()));
     CacheInfo info(entry);
     info.set_from_cache(true).set_cache_status(status.str());
-    restore_cookies(head, info);
-    if (is_observed()) report_saved(arrival->size().value_or(0), info, asks_);
+    restore_cookies(entry, info);
+    std::uint64_t const size = is_unmodified ? 0 : arrival->size().value_or(0);
+    if (is_observed()) report_saved(size, info, asks_);
+    if (is_unmodified) {
+      reader_.reset();
+      auto none = std::make_unique<StringReader>(std::string());
+      return CachedStream(StreamedResponse(std::move(head), std::move(none)), std::move(info));
+    }
+    deadline_.limit(request_);
     auto coded = std::make_unique<ArrivingReader>(core_, std::make_shared<Request const>(request_), arrival,
                                                   std::move(reader_), true);
     StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
@@ -93,6 +100,7 @@ class CachedAnswer : protected CachedLookup {
   /// The request for another try, should what is stored turn out to be damaged.
   Request request_again() const {
     Request again = request_;
+    deadline_.limit(again);
     again.set_redirects(redirects_);
     return again;
   }

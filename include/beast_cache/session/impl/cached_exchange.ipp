@@ -34,7 +34,7 @@ class CachedExchange : private CachedAnswer {
   asio::awaitable<CachedStream> run() {
     policy::CacheStatus const status = co_await find();
     CachedStream response;
-    if (!limits().asks()) co_await stay_home();
+    if (!limits().asks() || (limits().is_after_failure() && !may_ask())) co_await stay_home();
     switch (decision_.action()) {
       case policy::Action::serve_and_revalidate:
         core_->revalidate_later(request_, directives_, create_variant(*stored_));
@@ -76,6 +76,11 @@ class CachedExchange : private CachedAnswer {
     co_return response;
   }
 
+  /// Whether the user lets anything of a URL be stored.
+  bool keeps(Url const& url) const {
+    std::optional<Expiration> const expiration = options().expire_after(url);
+    return !expiration || expiration->stores() || directives_.expire_after();
+  }
   /// Notes that `from` led here.
   asio::awaitable<void> alias(Url from) {
     if (!limits().stores() || !own_key().empty()) co_return;
@@ -149,11 +154,15 @@ class CachedExchange : private CachedAnswer {
   /// The whole of what was found by its head. @return True when it is still what the 304 speaks of.
   asio::awaitable<bool> load(CachedHead const& head, http::fields const& not_modified) {
     LookupQuery query(head);
+    if (!limits().removes()) query.keep_damaged();
     std::optional<Lookup> found =
         co_await core_guard("lookup").get(core_->backend().lookup(std::move(query)));
     bool there = found && found->selected() && found->selected()->status() != 206 &&
                  policy::validates(view_of(*found->selected()), not_modified);
-    there = there && allows_status(found->selected()->status());
+    // It may be another one by now.
+    there = there && allows_status(found->selected()->status()) &&
+            policy::may_answer_other_fields(view_of(*found->selected())) &&
+            policy::accepts_coding(request_.headers(), found->selected()->headers());
     if (there && options().has_filter()) there = co_await passes_filter(*found->selected());
     if (there) stored_ = std::move(found->selected());
     co_return there;

@@ -43,9 +43,9 @@ class CachedLookup : protected ExchangeRules {
     bool const looks = limits().looks();
     if (!has_key()) {
       bypass_ = no_key;
-    } else if (!looks && !limits().stores()) {
+    } else if (!looks && !limits().stores() && !limits().is_after_failure()) {
       bypass_ = "disabled";
-    } else if (expire_after() && !expire_after()->stores()) {
+    } else if (is_refused()) {
       bypass_ = "expire_after";
     }
     if (!bypass_.empty()) {
@@ -62,6 +62,7 @@ class CachedLookup : protected ExchangeRules {
     policy::CacheStatus status(decision);
     bool const stays = decision.action() == policy::Action::unsatisfiable;
     if (stays && !bypass_.empty()) return status.detail(std::string("only-if-cached, ").append(bypass_));
+    if (stays && limits().is_after_failure()) return status.detail("only-if-cached, reading failed");
     if (!decision.forwards()) return status;
     if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
     if (limits().is_after_failure()) return status.fwd(policy::Forward::miss).detail("reading failed");
@@ -78,7 +79,9 @@ class CachedLookup : protected ExchangeRules {
   asio::awaitable<policy::CacheStatus> find() {
     policy::Decision const at_first = decision_;
     bool const allowed = is_query() || options().allows(request_.method());
-    if (!limits().looks() || !allowed || !searches(at_first.reason())) co_return told(at_first);
+    bool const searches = limits().looks() && is_search(at_first.reason());
+    if (searches && !allowed) bypass_ = "allowed_methods";
+    if (!searches || !allowed) co_return told(at_first);
     std::uint64_t const landed = early_ ? early_->landed : flights().landed(place());
     co_await look_up();
     policy::CacheStatus const alone = told();
@@ -99,6 +102,7 @@ class CachedLookup : protected ExchangeRules {
       early_.reset();
     } else {
       LookupQuery query(asked(), principal(), own_key());
+      if (!limits().removes()) query.keep_damaged();
       // (Each coroutine between a request and what is stored costs as much as the rules do.)
       try {
         found = co_await core_->backend().lookup(std::move(query));
@@ -141,7 +145,7 @@ class CachedLookup : protected ExchangeRules {
 
  private:
   /// Whether what is stored could matter, as far as the request alone tells.
-  static bool searches(policy::Reason reason) noexcept {
+  static bool is_search(policy::Reason reason) noexcept {
     switch (reason) {
       case policy::Reason::method:
       case policy::Reason::conditional:

@@ -42,7 +42,8 @@ CachedCore::CachedCore(asio::any_io_executor executor, std::shared_ptr<HttpClien
 
 bool CachedCore::has_plain_keys(CacheOptions const& options) noexcept {
   return !options.key() && !options.has_filter() && !options.changes_urls() && !options.include_headers() &&
-         !options.restore_cookies() && options.match_headers().empty() && options.allows(http::verb::get);
+         !options.restore_cookies() && !options.may_refuse() && options.match_headers().empty() &&
+         options.allows(http::verb::get);
 }
 
 bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directives) const {
@@ -91,7 +92,7 @@ CachedStream CachedCore::as_stream(CachedResponse ready) {
 }
 
 CachedResponse CachedCore::as_whole(CachedResponse ready) const {
-  check_body_limit(ready.body().size(), client_->max_body_size(), ready.url().origin());
+  check_body_limit(ready.body().size(), client_->max_body_size(), ready.url().without_query());
   return ready;
 }
 
@@ -169,10 +170,11 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
       co_return response;
     }
     if (history.size() == limit)
-      throw Error(http_errc::redirect_limit,
-                  request.url().str() + " after " + std::to_string(limit) + " redirects");
+      throw Error(http_errc::redirect_limit, std::string(request.url().without_query()) + " after " +
+                                                 std::to_string(limit) + " redirects");
     co_await drain(response.take_body());
-    if (!policy::CacheControl(response.headers()).no_store()) hops.push_back(response.url());
+    bool const is_kept = exchange.keeps(response.url());
+    if (is_kept && !policy::CacheControl(response.headers()).no_store()) hops.push_back(response.url());
     history.push_back(static_cast<ResponseHead&&>(response));
     request = std::move(*next);
     deadline = of_all;
@@ -186,10 +188,10 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   bool fails = false;
   if (auto* const stored = dynamic_cast<StringReader*>(body.get())) {
     text = stored->text();
-    check_body_limit(text->size(), client_->max_body_size(), stream.url().origin());
+    check_body_limit(text->size(), client_->max_body_size(), stream.url().without_query());
   } else {
     try {
-      text = co_await read_rest(*body, client_->max_body_size(), stream.url().origin());
+      text = co_await read_rest(*body, client_->max_body_size(), stream.url().without_query());
     } catch (boost::system::system_error const& e) {
       if (!repeatable || !is_cache_fault(e.code())) throw;
       CacheGuard(backend_->options(), "read", stream.url()).handle();

@@ -196,15 +196,22 @@ class ExchangeRules {
   }
   /// Stores what was found, as it is now. @return Whether that was done.
   asio::awaitable<bool> store_again(StoredResponse const& response) {
-    if (before_.outdate(response.headers())) co_return false;
-    bool const done = co_await core_guard("store").run(core_->backend().store(response));
-    if (!before_.outdate(response.headers())) co_return done;
-    co_await forget("invalidate", response);
-    co_return false;
+    IsCurrent const current = before_.check(Invalidations::is_grouped(response.headers()));
+    std::optional<bool> const done =
+        co_await core_guard("store").get(core_->backend().store_if(response, current));
+    co_return done.value_or(false);
   }
 
   /// The user's `expire_after` for responses that don't say it themselves.
   std::optional<Expiration> fallback() const { return options().expire_after(request_.url()); }
+
+  /// Whether the user wants the URL kept out of the cache.
+  bool is_refused() const {
+    if (expire_after()) return !expire_after()->stores();
+    if (!options().may_refuse()) return false;
+    std::optional<Expiration> const otherwise = fallback();
+    return otherwise && !otherwise->stores();
+  }
 
   /// What the user's filter says of a response; nothing when it failed.
   asio::awaitable<std::optional<bool>> ask_filter(CachedHead const& head) const {
@@ -234,13 +241,11 @@ class ExchangeRules {
     if (!has_key_) return no_key;
     // What is recorded is given back whole: by the request alone nobody knows of which range it is.
     if (limits().is_recording() && is_query_ && response.status() == 206) return "a part";
-    if (expire_after() && !expire_after()->stores()) return "expire_after";
+    if (is_refused()) return "expire_after";
     if (leads_to_ignored(response, http::field::location) ||
         leads_to_ignored(response, http::field::content_location))
       return "leads to ignored_params";
     std::optional<Expiration> const otherwise = fallback();
-    if (!expire_after() && otherwise && !otherwise->stores() && !has_explicit_lifetime(response))
-      return "expire_after";
     if (!is_query_ && !options().allows(policy::stored_method(request_.method()))) return "allowed_methods";
     if (!allows_status(response.status())) return "allowed_codes";
     bool const user_expiry = (expire_after() || otherwise) && takes_user_expiry(response.status());
@@ -295,6 +300,7 @@ class ExchangeRules {
 
   /// The request is not needed any more, but for its URL.
   Request take_request() {
+    deadline_.limit(request_);
     Request taken(std::move(request_));
     request_ = Request(taken.method(), taken.url());
     return taken;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "beast_cache/backend/stored_response.hpp"
 #include "beast_cache/detail/single_flight.hpp"
 
 namespace beast_cache {
@@ -28,6 +29,11 @@ class Invalidations {
   bool outdate(bool grouped) const noexcept {
     if (!watch_) return false;
     return watch_->count() != of_place_ || (grouped && watch_->group_count() != of_groups_);
+  }
+  /// The same for a backend, the other way round.
+  IsCurrent check(bool grouped) const {
+    if (!watch_) return IsCurrent();
+    return [self = *this, grouped] { return !self.outdate(grouped); };
   }
   /// RFC 9875.
   static bool is_grouped(http::fields const& response) noexcept {

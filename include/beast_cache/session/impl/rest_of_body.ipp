@@ -23,7 +23,7 @@ inline asio::awaitable<void> skip(BodyReader& body, std::uint64_t& left, Url con
   while (left != 0) {
     auto const most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
     std::size_t const count = co_await body.read_some(asio::buffer(buffer.data(), most));
-    if (count == 0) throw Error(http_errc::truncated, url.str());
+    if (count == 0) throw Error(http_errc::truncated, std::string(url.without_query()));
     left -= count;
   }
 }

@@ -94,7 +94,7 @@ class ArrivingReader final : public BodyReader {
       case SharedStream::Step::failed:
         std::rethrow_exception(arrival_->failure());
       case SharedStream::Step::timeout:
-        throw TimeoutError(Phase::receive, arrival_->entry().url().str());
+        throw TimeoutError(Phase::receive, std::string(arrival_->entry().url().without_query()));
       default:
         co_await go_on_alone();
     }
@@ -108,7 +108,8 @@ class ArrivingReader final : public BodyReader {
     if (!rest_) co_await wait_for_rest();
     if (rest_) co_return;
     if (arrival_->failure()) std::rethrow_exception(arrival_->failure());
-    throw Error(http_errc::truncated, arrival_->entry().url().str() + ": the request that it came by ended");
+    throw Error(http_errc::truncated,
+                std::string(arrival_->entry().url().without_query()) + ": the request that it came by ended");
   }
 
   asio::awaitable<void> look_for_rest() {
@@ -165,7 +166,8 @@ class FlightReader final : public BodyReader {
   FlightReader(std::shared_ptr<CachedCore> core, Request request, std::unique_ptr<TeeReader> tee,
                std::shared_ptr<BodySink> sink, std::optional<std::uint64_t> size)
       : core_(std::move(core)),
-        request_(std::make_shared<Request const>(std::move(request))),
+        request_(std::make_shared<Request>(std::move(request))),
+        deadline_(request_->timeout()),
         tee_(std::move(tee)),
         sink_(std::move(sink)),
         arrival_(std::make_shared<Arrival>(core_->backend().options().collapse_wait() / 2, size)) {
@@ -223,6 +225,7 @@ class FlightReader final : public BodyReader {
     unstored_ = tee.unstored();
     auto pump = std::make_unique<Pump>(arrival_, stop, std::move(tee_), request_->timeout().has_value());
     arrival_->open(tee.entry(), std::move(*beginning), std::move(stop));
+    deadline_.limit(*request_);
     auto reader = std::make_unique<ArrivingReader>(core_, request_, arrival_, arrival_->attach(), false);
     inner_ = decoded_body(*request_, tee.entry(), std::move(reader));
     std::exchange(sink_, nullptr)->share_with(arrival_);
@@ -231,7 +234,8 @@ class FlightReader final : public BodyReader {
   }
 
   std::shared_ptr<CachedCore> core_;
-  std::shared_ptr<Request const> request_;
+  std::shared_ptr<Request> request_;
+  Deadline deadline_{std::nullopt};
   std::unique_ptr<TeeReader> tee_;  // while it is alone
   std::shared_ptr<BodySink> sink_;
   std::shared_ptr<Arrival> arrival_;

@@ -4,6 +4,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
+#include <charconv>
 #include <exception>
 #include <limits>
 #include <memory>
@@ -93,7 +94,8 @@ class TeeReader final : public BodyReader {
     if (count == 0 && !copy_->dropped()) {
       co_await store_whole();
       tell();
-      land(stored_ ? SingleFlight::Outcome::stored : SingleFlight::Outcome::not_storable);
+      bool const is_there = stored_ || (copy_->outlived() && obstacle_.empty());
+      land(is_there ? SingleFlight::Outcome::stored : SingleFlight::Outcome::not_storable);
     } else if (copy_->dropped()) {
       land(SingleFlight::Outcome::not_storable);
     }
@@ -130,6 +132,10 @@ class TeeReader final : public BodyReader {
 
   asio::awaitable<void> store_whole() {
     if (range_ && copy_->size() != range_->size()) co_return;
+    if (is_short()) {
+      obstacle_ = "incomplete";
+      co_return;
+    }
     if (held_) {
       // What is held may be damaged, or gone by now: that is nothing to who asked for the new part.
       CacheGuard guard(core_->backend().options(), "store", entry_.url());
@@ -142,27 +148,24 @@ class TeeReader final : public BodyReader {
     stored_ = co_await store(std::move(entry_));
   }
 
+  /// Whether there is less than its head says (RFC 9111 section 3.3): the client has to notice, but may not.
+  bool is_short() const noexcept {
+    bool const says = !range_ && entry_.method() != http::verb::head && entry_.status() != 304 &&
+                      entry_.headers().count(http::field::content_length) == 1;
+    if (!says) return false;
+    auto const text = entry_.headers()[http::field::content_length];
+    std::uint64_t size = 0;
+    auto const result = std::from_chars(text.data(), text.data() + text.size(), size);
+    return result.ec == std::errc() && copy_->size() < size;
+  }
+
   /// Unless an unsafe request has been answered for the URL meanwhile: the response may be of before that.
   asio::awaitable<bool> store(CachedHead entry) {
-    Url const url = entry.url();
-    std::string key = entry.key();
     bool const grouped = Invalidations::is_grouped(entry.headers());
-    if (before_.outdate(grouped)) {
-      obstacle_ = Invalidations::obstacle;
-      co_return false;
-    }
-    bool const stored = co_await copy_->store(std::move(entry));
-    if (!before_.outdate(grouped)) co_return stored;
-    obstacle_ = Invalidations::obstacle;
-    // What that removed may have been removed before this was stored. (Nor does a cancellation keep it.)
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    CacheGuard guard(core_->backend().options(), "invalidate", url);
-    if (key.empty()) {
-      co_await guard.get(core_->backend().remove_with_aliases(url));
-    } else {
-      co_await guard.get(core_->backend().remove_key(std::move(key)));
-    }
-    co_return false;
+    IsCurrent const current = before_.check(grouped);
+    bool const stored = co_await copy_->store(std::move(entry), current);
+    if (!stored && before_.outdate(grouped)) obstacle_ = Invalidations::obstacle;
+    co_return stored;
   }
 
   /// Puts the new part in its place among what is held; where a byte is held already, the new one counts.
