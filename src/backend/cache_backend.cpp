@@ -1,1 +1,1 @@
-#include "beast_cache/backend/impl/cache_backend.ipp"
+#include "beast_cache/backend/impl/cache_backend_maintenance.ipp"

@@ -266,8 +266,9 @@ void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentU
       entry->pass_on(handle, queue == short_queue ? 0 : uses - 1);
       continue;
     }
+    std::size_t const gone = evicted.size();
     entry->remove_response(handle, bodies.database().epochs(), evicted);
-    if (!evicted.empty()) freed += evicted.back().size();
+    if (evicted.size() > gone) freed += evicted.back().size();
     while (bodies.sweep(handle)) continue;
     ++removed;
     if (queue == long_queue) continue;
