@@ -59,10 +59,11 @@ query_tree() {
     "$build/compile_commands.json" >"$work/compile_commands.json"
   make_query "^$(quoted "$source")/\|^$(quoted "$build")/gate/" >"$work/shapes.cq"
 
-  # A header is seen from the sources that include it. A source without a coroutine has nothing to find in itself.
+  # A header is seen from the sources that include it. A source without a coroutine has nothing to find in itself,
+  # unless it compiles a .ipp, which no other may include.
   # Each compiled file once, though several programs may share it.
   sed -n -E 's/^ *"file": "(.*)",?$/\1/p' "$work/compile_commands.json" | grep -v cmake_pch | sort -u |
-    xargs -d '\n' grep -lE 'co_await|co_return' >"$work/files" || true
+    xargs -d '\n' grep -lE 'co_await|co_return|\.ipp"' >"$work/files" || true
   [[ -s $work/files ]] || { echo "no file to look at in $build/compile_commands.json"; return 1; }
 
   export -f clang_query_lines
