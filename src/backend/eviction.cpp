@@ -246,6 +246,7 @@ void Bounds::make_room(sqlite::Handle& handle, Incoming const& incoming, RecentU
     sqlite::Statement query = handle.statement(has_queue);
     if (!query.step()) handle.execute(create_queue);
   }
+  if (has_room(handle, Sums(handle), incoming)) return;
   bool const was_lowered = is_exceeded(handle);
   std::uint64_t freed = 0;
   for (int removed = 0; removed < most_removed_ever;) {

@@ -1,5 +1,5 @@
-// Self-test of the two gates: each must report exactly the lines that carry its name behind "bad:", and no
-// other. Parsed by clang only; never compiled into a program.
+// Self-test of the two gates: each must report exactly the lines that carry its name behind "bad:", and no other.
+// Parsed by clang only; never compiled into a program.
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,18 +29,10 @@ class Value {
 };
 std::mutex mutex;
 
-awaitable<bool> yes() {
-  co_return true;
-}
-awaitable<int> number() {
-  co_return 1;
-}
-awaitable<int> take(Aggregate) {
-  co_return 1;
-}
-awaitable<int> take_value(Value = {}) {
-  co_return 1;
-}
+awaitable<bool> yes() { co_return true; }
+awaitable<int> number() { co_return 1; }
+awaitable<int> take(Aggregate) { co_return 1; }
+awaitable<int> take_value(Value = {}) { co_return 1; }
 template <class T>
 awaitable<int> any(T) {
   co_return 1;
@@ -54,32 +46,31 @@ awaitable<T> dependent(T v) {
 template awaitable<int> dependent(int);
 
 awaitable<int> temporaries(std::string s, bool b) {
-  co_await take(Aggregate{s, s});                                     // bad: query lint
-  co_await take({s, s});                                              // bad: query lint
-  co_await take({.a = s, .b = s});                                    // bad: query lint
-  co_await any(std::array<std::string, 2>{s, s});                     // bad: query lint
-  co_await any(std::vector<std::string>{s, s});                       // bad: query lint
-  co_await any([s] { return s; });                                    // bad: query lint
-  co_await any([&b, copy = s] { return b ? copy : ""; });             // bad: query lint
-  co_await any([&b, s] { return b ? s : ""; });                       // bad: query lint
+  co_await take(Aggregate{s, s});                     // bad: query lint
+  co_await take({s, s});                              // bad: query lint
+  co_await take({.a = s, .b = s});                    // bad: query lint
+  co_await any(std::array<std::string, 2>{s, s});     // bad: query lint
+  co_await any(std::vector<std::string>{s, s});       // bad: query lint
+  co_await any([s] { return s; });                    // bad: query lint
+  co_await any([&b, copy = s] { return b ? copy : ""; });  // bad: query lint
+  co_await any([&b, s] { return b ? s : ""; });            // bad: query lint
   int const sum = co_await number() + int(Aggregate{s, s}.a.size());  // bad: query lint
   std::string const t = co_await yes() ? s : std::string();           // bad: query lint
   co_await any(b ? s : t);                                            // bad: query lint
-  co_await take_value(Value().set(b ? "a" : "b" + s));                // bad: query lint
+  co_await take_value(Value().set(b ? "a" : "b" + s));                 // bad: query lint
   co_return sum;
 }
 
 awaitable<int> conditions() {
-  if (co_await yes()) co_return 1;                    // bad: query lint
-  if (auto const v = co_await yes(); v) co_return 1;  // bad: query lint
-  if (auto const v = co_await yes()) co_return 1;     // bad: query lint
-  while (co_await yes()) co_return 2;                 // bad: query lint
-  for (; co_await yes();) co_return 2;                // bad: query
-  do co_return 3;                                     // bad: query
-  while (!co_await yes());                            // bad: lint
-  switch (co_await number()) {                        // bad: query lint
-    default:
-      break;
+  if (co_await yes()) co_return 1;                      // bad: query lint
+  if (auto const v = co_await yes(); v) co_return 1;    // bad: query lint
+  if (auto const v = co_await yes()) co_return 1;       // bad: query lint
+  while (co_await yes()) co_return 2;                   // bad: query lint
+  for (; co_await yes();) co_return 2;                  // bad: query
+  do co_return 3;                                       // bad: query
+  while (!co_await yes());                              // bad: lint
+  switch (co_await number()) {                          // bad: query lint
+    default: break;
   }
   co_return 4;
 }
@@ -97,7 +88,7 @@ awaitable<Aggregate> unnamed(std::string s) {
 #endif
 
 awaitable<int> capturing(std::string s) {
-  auto f = [s]() -> awaitable<int> { co_return int(s.size()); };                    // bad: query lint
+  auto f = [s]() -> awaitable<int> { co_return int(s.size()); };     // bad: query lint
   auto g = [&s](int) mutable -> asio::awaitable<int> { co_return int(s.size()); };  // bad: query lint
   co_return co_await f() + co_await g(1);
 }
@@ -136,6 +127,4 @@ awaitable<int> good(std::string s, bool b) {
   sum += co_await any([](bool c) { return c ? 1 : 2; });
   co_return int{sum};
 }
-awaitable<Aggregate> good_return(std::string s) {
-  co_return Aggregate{s, s};
-}
+awaitable<Aggregate> good_return(std::string s) { co_return Aggregate{s, s}; }

@@ -38,6 +38,14 @@ std::string fresh(std::string const& tag, std::size_t size) {
          "\r\n";
 }
 
+/// Twenty bytes, or the first ten of them where any are asked for.
+StreamedResponse whole_or_part(Request const& request) {
+  bool const whole = request.headers().count("Range") == 0;
+  return whole ? FakeClient::answer(request, 200, fresh("v", 20), "abcdefghijklmnopqrst")
+               : FakeClient::answer(request, 206, fresh("v", 10) + "Content-Range: bytes 0-9/20\r\n",
+                                    "abcdefghij");
+}
+
 /// Over memory and over a file.
 template <class Test>
 void over_both(FakeClient::Answer answer, Test test) {
@@ -88,13 +96,7 @@ TEST_CASE("an answer that is read to its end late does not replace a newer one (
 }
 
 TEST_CASE("a part that is read to its end late does not replace the whole that came meanwhile") {
-  auto const answer = [](Request const& request) {
-    bool const whole = request.headers().count("Range") == 0;
-    return whole ? FakeClient::answer(request, 200, fresh("v", 20), "abcdefghijklmnopqrst")
-                 : FakeClient::answer(request, 206, fresh("v", 10) + "Content-Range: bytes 0-9/20\r\n",
-                                      "abcdefghij");
-  };
-  over_both(answer, [&](World& world) {
+  over_both(whole_or_part, [&](World& world) {
     CachedStream part = world.run(world.session.get(url).header("Range", "bytes=0-9").stream());
     world.clock->advance(1s);
     CHECK(world.get().body().size() == 20);
@@ -104,13 +106,7 @@ TEST_CASE("a part that is read to its end late does not replace the whole that c
 }
 
 TEST_CASE("a whole that is read to its end late replaces a part that came meanwhile") {
-  auto const answer = [](Request const& request) {
-    bool const whole = request.headers().count("Range") == 0;
-    return whole ? FakeClient::answer(request, 200, fresh("v", 20), "abcdefghijklmnopqrst")
-                 : FakeClient::answer(request, 206, fresh("v", 10) + "Content-Range: bytes 0-9/20\r\n",
-                                      "abcdefghij");
-  };
-  over_both(answer, [&](World& world) {
+  over_both(whole_or_part, [&](World& world) {
     CachedStream whole = world.run(world.session.get(url).stream());
     world.clock->advance(1s);
     world.run(world.session.get(url).header("Range", "bytes=0-9").refresh());

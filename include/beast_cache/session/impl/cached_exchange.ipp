@@ -76,11 +76,8 @@ class CachedExchange : private CachedAnswer {
     co_return response;
   }
 
-  /// Whether the user lets anything of a URL be stored.
-  bool keeps(Url const& url) const {
-    std::optional<Expiration> const expiration = options().expire_after(url);
-    return !expiration || expiration->stores() || directives_.expire_after();
-  }
+  using CachedAnswer::is_refused;
+
   /// Notes that `from` led here.
   asio::awaitable<void> alias(Url from) {
     if (!limits().stores() || !own_key().empty()) co_return;

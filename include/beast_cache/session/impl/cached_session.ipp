@@ -173,8 +173,8 @@ asio::awaitable<CachedStream> CachedCore::start(Request request, CacheDirectives
       throw Error(http_errc::redirect_limit, std::string(request.url().without_query()) + " after " +
                                                  std::to_string(limit) + " redirects");
     co_await drain(response.take_body());
-    bool const is_kept = exchange.keeps(response.url());
-    if (is_kept && !policy::CacheControl(response.headers()).no_store()) hops.push_back(response.url());
+    bool const notes = !exchange.is_refused() && !policy::CacheControl(response.headers()).no_store();
+    if (notes) hops.push_back(response.url());
     history.push_back(static_cast<ResponseHead&&>(response));
     request = std::move(*next);
     deadline = of_all;
