@@ -13,8 +13,8 @@ build_packages=(
 test_packages=(catch2 sqlite3 nginx-light squid openssl)
 # What the benchmarks compare with.
 bench_packages=(libcurl4-openssl-dev wrk)
-# The second compiler, its sanitizers, and clang-query for the coroutine gate.
-clang_packages=(clang-16 clang-tools-16 libclang-rt-16-dev)
+# The second compiler, its sanitizers with what names their stacks, and clang-query for the coroutine gate.
+clang_packages=(clang-16 clang-tools-16 libclang-rt-16-dev llvm-16)
 
 # need_packages PACKAGE...: installs those that are missing; without root, says how and fails.
 need_packages() {

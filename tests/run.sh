@@ -16,13 +16,13 @@ need_packages "${packages[@]}"
 # As many compilers at once as there are processors, but each may want 2 GiB.
 jobs=${BEAST_CACHE_JOBS:-$(awk -v n="$(nproc)" '/^MemTotal/ { m = int($2 / 2097152); print m < 1 ? 1 : m < n ? m : n }' /proc/meminfo)}
 
-# ThreadSanitizer of GCC 12 needs a memory layout that kernels with more than 28 random bits do not give.
+# ThreadSanitizer of GCC 12 and Clang 16 needs a memory layout that kernels with more than 28 random bits do not give.
 bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)
 
 times=()
 for preset in "${presets[@]}"; do
   wrapper=()
-  if [[ $preset == tsan ]] && ((bits > 28)); then
+  if [[ $preset == *tsan ]] && ((bits > 28)); then
     wrapper=(setarch "$(uname -m)" -R)
   fi
   echo "== $preset"

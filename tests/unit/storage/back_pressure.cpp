@@ -7,6 +7,7 @@
 
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_directory.hpp"
 #include "unit/storage/probes.hpp"
 #include "unit/storage/run.hpp"
@@ -200,11 +201,7 @@ TEST_CASE("a context that does not run holds up nobody but itself", "[storage]")
 }
 
 TEST_CASE("100 000 writes begun at once complete", "[storage]") {
-#ifdef __SANITIZE_THREAD__
-  constexpr int count = 20'000;
-#else
-  constexpr int count = 100'000;
-#endif
+  constexpr int count = under_thread_sanitizer ? 20'000 : 100'000;
   TempDirectory directory;
   SQLiteCache cache(directory.file("demo"));
   asio::io_context context;
