@@ -261,13 +261,16 @@ std::optional<std::string> decode(std::string_view text) {
   return out;
 }
 
-/// A malformed URL for an error message: a password ends before the last `@`, wherever the parts are.
+/// A malformed URL for an error message: a password ends before the last `@`, wherever the parts are, and a
+/// query, too, may hold secrets.
 std::string quotable(std::string_view text) {
   std::string out;
   if (auto const at = text.rfind('@'); at != std::string_view::npos) {
     out = "...@";
     text.remove_prefix(at + 1);
   }
+  bool const has_query = text.find('?') != std::string_view::npos;
+  text = text.substr(0, text.find('?'));
   constexpr std::size_t longest = 200;
   bool const cut = text.size() > longest;
   constexpr std::string_view digits = "0123456789ABCDEF";
@@ -279,7 +282,8 @@ std::string quotable(std::string_view text) {
       out.append("\\x").append(1, digits[byte / 16]).append(1, digits[byte % 16]);
     }
   }
-  return cut ? out + "..." : out;
+  if (cut) out += "...";
+  return has_query ? out + "?..." : out;
 }
 
 /// What keeps a text from being a URL.

@@ -121,7 +121,7 @@ asio::awaitable<void> SQLiteCache::close() {
 }
 
 Cursor<std::string> SQLiteCache::keys() {
-  return detail::key_cursor(store_);
+  return store_->keys();
 }
 Cursor<std::string> SQLiteCache::values() {
   auto const make = [](std::string_view, std::string_view value) { return std::string(value); };

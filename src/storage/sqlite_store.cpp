@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "beast_cache/storage/impl/sqlite_store.hpp"
 #include "beast_cache/storage/sqlite_cache.hpp"
@@ -17,6 +19,7 @@ namespace detail {
 namespace {
 
 using sqlite::CacheTable;
+using KeyPage = CacheTable::KeyPage;
 using sqlite::Database;
 using sqlite::Handle;
 using sqlite::Kind;
@@ -291,12 +294,7 @@ class Store final : public SQLiteStore {
     return run<void>(Kind(Mode::read), std::move(job));
   }
 
-  asio::awaitable<std::vector<std::string>> page_keys(std::optional<std::string> after) override {
-    auto job = [self = self(), after = std::move(after)](Handle& handle) {
-      return self->table_->page_keys(handle, after);
-    };
-    return run<std::vector<std::string>>(Kind(Mode::read), std::move(job));
-  }
+  Cursor<std::string> keys() override { return Cursor<std::string>(std::make_unique<KeySource>(self())); }
 
   asio::awaitable<bool> scan(ScanPosition& position, ValueSink const& sink) override {
     auto job = [self = self(), &position, &sink](Handle& handle) {
@@ -369,6 +367,77 @@ class Store final : public SQLiteStore {
       return failed<R>(std::current_exception());
     }
   }
+  // Keys that the lane reads while the caller looks at those before.
+  class KeysAhead {
+   public:
+    void put(KeyPage page) {
+      std::lock_guard const lock(mutex_);
+      if (!passed_) page_ = std::move(page);
+    }
+    // Nothing if they are not there yet: who asks reads them himself.
+    std::optional<KeyPage> take() {
+      std::lock_guard const lock(mutex_);
+      passed_ = true;
+      return std::exchange(page_, std::nullopt);
+    }
+
+   private:
+    std::mutex mutex_;
+    bool passed_ = false;
+    std::optional<KeyPage> page_;
+  };
+
+  class KeySource final : public CursorSource<std::string> {
+   public:
+    explicit KeySource(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+    asio::awaitable<std::vector<std::string>> fetch() override {
+      KeyPage page;
+      page.is_last = is_last_;
+      if (!is_last_) {
+        page = co_await store_->page_keys(after_, std::exchange(ahead_, nullptr));
+        is_last_ = page.is_last;
+      }
+      if (!page.keys.empty()) after_ = page.keys.back();
+      if (!is_last_) {
+        asio::any_io_executor const executor = co_await asio::this_coro::executor;
+        ahead_ = store_->read_ahead(after_, executor);
+      }
+      co_return std::move(page.keys);
+    }
+
+   private:
+    std::shared_ptr<Store> store_;
+    std::optional<std::string> after_;
+    bool is_last_ = false;
+    std::shared_ptr<KeysAhead> ahead_;
+  };
+
+  asio::awaitable<KeyPage> page_keys(std::optional<std::string> after, std::shared_ptr<KeysAhead> ahead) {
+    // What was begun before is done by now: the lane takes one after the other. Not so if there are several.
+    auto job = [self = self(), after = std::move(after), ahead = std::move(ahead)](Handle& handle) {
+      std::optional<KeyPage> page;
+      if (ahead) page = ahead->take();
+      return page ? std::move(*page) : self->table_->page_keys(handle, after);
+    };
+    return run<KeyPage>(Kind(Mode::read), std::move(job));
+  }
+
+  // Nothing if that can't be begun. A failure is found again by who asks for them.
+  std::shared_ptr<KeysAhead> read_ahead(std::optional<std::string> after,
+                                        asio::any_io_executor const& executor) {
+    auto ahead = std::make_shared<KeysAhead>();
+    auto job = [self = self(), after = std::move(after), ahead](Handle& handle) {
+      ahead->put(self->table_->page_keys(handle, after));
+    };
+    auto const ignored = [](std::exception_ptr const&) noexcept {};
+    try {
+      bool const begun = database()->start(schema_, Kind(Mode::read), executor, std::move(job), ignored);
+      return begun ? ahead : nullptr;
+    } catch (Error const&) {  // it is closed
+      return nullptr;
+    }
+  }
+
   template <class R, class Job>
   asio::awaitable<R> run(Kind kind, Job job) {
     try {
@@ -398,25 +467,7 @@ class Store final : public SQLiteStore {
   bool closed_ = false;
 };
 
-class KeySource final : public CursorSource<std::string> {
- public:
-  explicit KeySource(std::shared_ptr<SQLiteStore> store) : store_(std::move(store)) {}
-  asio::awaitable<std::vector<std::string>> fetch() override {
-    std::vector<std::string> keys = co_await store_->page_keys(after_);
-    if (!keys.empty()) after_ = keys.back();
-    co_return keys;
-  }
-
- private:
-  std::shared_ptr<SQLiteStore> store_;
-  std::optional<std::string> after_;
-};
-
 }  // namespace
-
-Cursor<std::string> key_cursor(std::shared_ptr<SQLiteStore> store) {
-  return Cursor<std::string>(std::make_unique<KeySource>(std::move(store)));
-}
 
 std::shared_ptr<SQLiteStore> SQLiteStore::create(std::string const& filename, std::string const& table,
                                                  SQLiteOptions options, StoreFormat format) {

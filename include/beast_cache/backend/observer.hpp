@@ -38,7 +38,8 @@ class Observer {
   /// An answer came out of the cache.
   /// @param bytes Of its body, as it is stored: what the origin did not have to send.
   /// @param time How long the origin took for the head of what is stored, from the request that brought or
-  ///   last validated it; 0 where the origin was asked this time, too.
+  ///   last validated it; 0 where the origin was asked this time, too, or another request that asked was
+  ///   waited for.
   virtual void on_saved(std::string_view url, std::uint64_t bytes, std::chrono::milliseconds time) {
     static_cast<void>(url);
     static_cast<void>(bytes);

@@ -64,7 +64,8 @@ class Statistics final : public Observer {
     std::uint64_t stored() const noexcept { return stored_; }
     /// Bytes of bodies that came out of the cache, as they are stored: what the origin did not have to send.
     std::uint64_t bytes_saved() const noexcept { return saved_; }
-    /// How long the answers that were given without asking the origin would have kept their requests waiting:
+    /// How long the answers that were given without asking the origin, or waiting for another request that
+    /// asked, would have kept their requests waiting:
     /// each for as long as the origin took for the head of that response when it was fetched or validated
     /// last. An estimate: the time that a body takes is not part of it, nor what the cache itself takes.
     std::chrono::milliseconds time_saved() const noexcept {

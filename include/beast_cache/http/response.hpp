@@ -81,10 +81,11 @@ class ResponseHead {
   std::string charset() const;
 
   /// Turns a status of 400 and more into an exception.
-  /// Errors: `Error` with `http_errc::status`, naming status and URL.
+  /// Errors: `Error` with `http_errc::status`, naming status and URL, but not its query.
   void raise_for_status() const {
     if (!ok())
-      throw Error(http_errc::status, url_.str() + ": " + std::to_string(status_) + " " + reason_);
+      throw Error(http_errc::status,
+                  std::string(url_.without_query()) + ": " + std::to_string(status_) + " " + reason_);
   }
 
  private:

@@ -66,7 +66,9 @@ class BulkTarget {
 /// The owner sees its own changes, nobody else sees any before the commit. An empty bulk commits nothing.
 ///
 /// Errors: once an operation of the bulk has failed, all the following fail with the same error until
-/// `commit` has thrown it too or `rollback` was called; nothing was written. Cancellation: the same.
+/// `commit` has thrown it too or `rollback` was called; nothing was written. What a `write` was given may be
+/// found wrong by a later operation, at the latest by `commit`. What is refused because a nested bulk has
+/// changes (`cache_errc::invalid_argument`) leaves the bulk as it is. Cancellation: the same.
 /// Lifetime: keeps the cache's file open, until `close()` of the cache: that rolls back, and what follows
 /// fails with `cache_errc::closed`.
 /// Thread safety: one object, with those nested in it, is used by one coroutine at a time.

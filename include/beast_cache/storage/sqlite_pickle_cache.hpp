@@ -67,7 +67,7 @@ class SQLitePickleCache final : public BaseCache<T> {
   asio::awaitable<std::vector<bool>> contains_many(std::vector<std::string> keys) override {
     return core_->store->contains_many(std::move(keys));
   }
-  Cursor<std::string> keys() override { return detail::key_cursor(core_->store); }
+  Cursor<std::string> keys() override { return core_->store->keys(); }
   Cursor<T> values() override {
     auto make = [core = core_](std::string_view, std::string_view bytes) {
       return core->serializer->decode(bytes);

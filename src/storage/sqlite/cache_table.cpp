@@ -225,19 +225,21 @@ void CacheTable::page(Handle& handle, std::optional<std::string> const& after, s
   }
 }
 
-std::vector<std::string> CacheTable::page_keys(Handle& handle,
-                                               std::optional<std::string> const& after) const {
+CacheTable::KeyPage CacheTable::page_keys(Handle& handle, std::optional<std::string> const& after) const {
   Statement query = handle.statement(after ? page_keys_ : first_page_keys_);
   if (after) query.bind_text(1, *after);
-  std::vector<std::string> keys;
+  KeyPage page;
+  std::vector<std::string>& keys = page.keys;
   std::size_t bytes = 0;
-  while (bytes < page_bytes && query.step()) {
+  while (bytes < page_bytes && !page.is_last) {
+    page.is_last = !query.step();
+    if (page.is_last) break;
     keys.emplace_back(query.bytes(0));
     bytes += keys.back().size() + overhead;
     // They are mostly alike: growing again and again would copy them more often than they are read.
     if (keys.size() == 64) keys.reserve(page_bytes / (bytes / 64) + 64);
   }
-  return keys;
+  return page;
 }
 
 bool CacheTable::scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const {

@@ -56,7 +56,14 @@ class CacheTable final : public Schema {
   // See SQLiteStore.
   void page(Handle& handle, std::optional<std::string> const& after, std::size_t limit,
             detail::ValueSink const& sink) const;
-  std::vector<std::string> page_keys(Handle& handle, std::optional<std::string> const& after) const;
+  // Some of the keys behind that one, and whether they are the last ones.
+  class KeyPage {
+   public:
+    KeyPage() = default;
+    std::vector<std::string> keys;
+    bool is_last = false;
+  };
+  KeyPage page_keys(Handle& handle, std::optional<std::string> const& after) const;
   bool scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const;
 
   // A value that is read piece by piece.

@@ -18,6 +18,7 @@ class Registry {
  public:
   std::mutex mutex;
   std::vector<std::weak_ptr<Database>> databases;
+  std::vector<detail::FileIdentity> inherited;  // files that were open at fork(), and whose objects are gone
 };
 
 Registry& registry() {
@@ -49,17 +50,25 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
   std::vector<std::shared_ptr<Database>> keep;  // let go of after the lock: the last one closes its file
   std::lock_guard lock(known.mutex);
   std::erase_if(known.databases, [](auto const& database) { return database.expired(); });
+  // SQLite in this process believes to have the parent's locks: it would take none of its own.
+  auto const refuse_inherited = [&](detail::FileIdentity const& file) {
+    if (identity && identity->same_file(file))
+      throw Error(cache_errc::forked,
+                  absolute + ": was open at fork(); close it before, or exec in the child");
+  };
+  for (detail::FileIdentity const& file : known.inherited) refuse_inherited(file);
   for (auto const& weak : known.databases) {
     std::shared_ptr<Database> database = weak.lock();
     if (!database) continue;
     keep.push_back(database);
-    if (database->options().read_only() != options.read_only() ||
-        database->forks_ != detail::fork_generation()) {
+    auto const opened = database->file_->identity();
+    if (!database->is_own()) {
+      if (opened && database->users_.load() != 0) refuse_inherited(*opened);
       continue;
     }
+    if (database->options().read_only() != options.read_only()) continue;
     // Until it has a handle it is for the file that its path leads to. One that was renamed is not what it
     // was opened as: whoever writes there would make a new file.
-    auto const opened = database->file_->identity();
     auto const theirs = opened ? opened : detail::identify(database->path());
     bool const same_file =
         identity && theirs && identity->same_file(*theirs) && (!opened || database->file_->is_in_place());
@@ -106,7 +115,12 @@ Database::Database(std::string path, bool memory, SQLiteOptions const& options)
 }
 
 Database::~Database() {
-  if (forks_ != detail::fork_generation()) {
+  if (!is_own()) {
+    std::optional<detail::FileIdentity> const opened = file_->identity();
+    if (opened && users_.load() != 0) {
+      std::lock_guard const lock(registry().mutex);
+      registry().inherited.push_back(*opened);
+    }
     // In the child the threads do not exist, and the handles and their locks are the parent's.
     for (auto& thread : threads_) static_cast<void>(thread.release());
     new std::shared_ptr<WriterLane>(std::move(writer_));
@@ -126,7 +140,7 @@ std::uint64_t Database::new_scope() noexcept {
 }
 
 void Database::abandon(std::unique_ptr<AbandonedBulk> bulk) noexcept {
-  if (forks_ == detail::fork_generation() && writer_) writer_->abandon(std::move(bulk));
+  if (is_own() && writer_) writer_->abandon(std::move(bulk));
 }
 
 void Database::keep_within(std::uint64_t bytes) noexcept {
@@ -143,9 +157,8 @@ detail::Lane& Database::lane_for(Mode mode) noexcept {
 }
 
 void Database::check_process() const {
-  if (forks_ != detail::fork_generation()) {
-    throw Error(cache_errc::forked, path() + ": open another cache object in the child process");
-  }
+  if (!is_own())
+    throw Error(cache_errc::forked, path() + ": was open at fork(); close it before, or exec in the child");
 }
 
 // The version of the schema's tables in the file, 0 without them.
@@ -244,17 +257,24 @@ asio::awaitable<void> Database::finish_steps(std::shared_ptr<Database> self) {
   }
 }
 
+// A cache may have come while another one closes: its bulk is not to end with that.
+Mode Database::still(Mode mode) const noexcept {
+  return mode == Mode::close && users_.load() != 0 ? Mode::barrier : mode;
+}
+
 asio::awaitable<void> Database::on_all_lanes(std::shared_ptr<Database> self, Mode mode) {
   self->check_process();
   if (self->steps_.load() != 0) co_await finish_steps(self);
   auto nothing = [](Handle&) {};
-  detail::OperationKind const kind = Kind(mode).operation();
   // The writer's handle is to be the last one that closes: it moves the write-ahead log into the file.
-  if (self->inline_ && mode == Mode::close) self->inline_->close();
+  if (self->inline_ && self->still(mode) == Mode::close) self->inline_->close();
   for (std::shared_ptr<ReaderLane> const& reader : self->readers_) {
+    detail::OperationKind const kind = Kind(self->still(mode)).operation();
     co_await detail::offload<void, Handle>(*reader, kind, nothing, self);
   }
-  if (self->writer_) co_await detail::offload<void, Handle>(*self->writer_, kind, nothing, self);
+  if (!self->writer_) co_return;
+  detail::OperationKind const kind = Kind(self->still(mode)).operation();
+  co_await detail::offload<void, Handle>(*self->writer_, kind, nothing, self);
 }
 
 asio::awaitable<void> Database::drain() {
@@ -262,7 +282,7 @@ asio::awaitable<void> Database::drain() {
 }
 
 asio::awaitable<void> Database::detach_and_drain() {
-  Mode const mode = --users_ == 0 ? Mode::close : Mode::barrier;
+  Mode const mode = is_own() && --users_ == 0 ? Mode::close : Mode::barrier;
   return on_all_lanes(shared_from_this(), mode);
 }
 

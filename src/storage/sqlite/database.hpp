@@ -164,7 +164,9 @@ class Database : public std::enable_shared_from_this<Database> {
   // that the caller's thread need not wait for the disk.
   void attach() noexcept { ++users_; }
   asio::awaitable<void> detach_and_drain();
-  void detach() noexcept { --users_; }
+  void detach() noexcept {
+    if (is_own()) --users_;
+  }
 
   // While the file is larger than that and has free pages, the writer gives some of them back whenever
   // nothing is queued for it. Of several users' bounds the smallest counts.
@@ -225,6 +227,9 @@ class Database : public std::enable_shared_from_this<Database> {
   asio::awaitable<bool> is_prepared(std::shared_ptr<Schema> schema);
   asio::awaitable<void> prepare(std::shared_ptr<Schema> schema);
   static asio::awaitable<void> finish_steps(std::shared_ptr<Database> self);
+  Mode still(Mode mode) const noexcept;
+  // Of this process, not of its parent.
+  bool is_own() const noexcept { return forks_ == detail::fork_generation(); }
   static asio::awaitable<void> on_all_lanes(std::shared_ptr<Database> self, Mode mode);
   detail::Lane& lane_for(Mode mode) noexcept;
   void check_process() const;

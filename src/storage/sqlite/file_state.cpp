@@ -1,6 +1,7 @@
 #include "storage/sqlite/file_state.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "storage/sqlite/format.hpp"
@@ -62,8 +63,7 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   bool const for_writing = role != Role::reader;
   auto const access = for_writing ? Handle::Access::read_write : Handle::Access::read_only;
   // Whatever is there can be read, by whichever options it was written.
-  std::size_t const max_size =
-      role == Role::reader ? std::size_t{1} << 30 : options_.max_value_size() + (std::size_t{1} << 20);
+  std::size_t const max_size = std::size_t{1} << 30;
   std::unique_ptr<Handle> handle;
   if (memory_) {
     handle = std::make_unique<Handle>(path_, true, access, max_size);
@@ -87,6 +87,7 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   {
     std::lock_guard lock(mutex_);
     bool const is_other = identity_ && !identity_->same_file(*identity);
+    is_log_stale_ = is_log_stale_ || is_other;
     if (role == Role::first || !identity_) {
       identity_ = identity;
       // Nobody has noticed yet: whatever was prepared was for the other one.
@@ -99,6 +100,7 @@ std::unique_ptr<Handle> FileState::open(Role role) {
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");
     }
   }
+  put_aside_stale_log();
   handle = std::make_unique<Handle>(path_, false, access, max_size);
   handle->start_busy_deadline(busy_timeout());
   try {
@@ -121,7 +123,37 @@ std::unique_ptr<Handle> FileState::open(Role role) {
     handle->disown();
     throw;
   }
+  note_log();
   return handle;
+}
+
+// Those that SQLite has made beside the file, or found there.
+void FileState::note_log() {
+  std::lock_guard const lock(mutex_);
+  if (is_log_stale_) return;
+  log_ = detail::identify(path_ + "-wal");
+  index_ = detail::identify(path_ + "-shm");
+}
+
+// Where another file was put into the place of the one that was open, the log of that one is still beside it:
+// SQLite would take it for the new file's, and write the old pages over that. A log that came with the new file
+// is left alone.
+void FileState::put_aside_stale_log() {
+  std::lock_guard const lock(mutex_);
+  if (!is_log_stale_) return;
+  auto const is_there = [](std::string const& path, std::optional<FileIdentity> const& known) {
+    std::optional<FileIdentity> const found = known ? detail::identify(path) : std::nullopt;
+    return found && found->same_file(*known);
+  };
+  std::string const log = path_ + "-wal", index = path_ + "-shm";
+  bool const has_log = is_there(log, log_), has_index = is_there(index, index_);
+  if (options_.read_only() && (has_log || has_index))
+    throw Error(cache_errc::moved, log + " is that of the file that was there before; remove it");
+  std::error_code failure;
+  if (has_log) std::filesystem::rename(log, log + ".replaced", failure);
+  if (has_index && !failure) std::filesystem::remove(index, failure);
+  if (failure) throw Error(cache_errc::io, log + ", of the file that was there before: " + failure.message());
+  is_log_stale_ = false;
 }
 
 void FileState::initialise(Handle& handle) const {

@@ -122,6 +122,9 @@ void WriterLane::begin(Operation* operation) {
 }
 
 void WriterLane::commit() {
+  if (is_late()) fail_late();
+  if (!file().is_in_place())
+    throw Error(cache_errc::moved, file().path() + ": replaced while it was written to");
   handle().counts().write(handle());
   handle().statement("COMMIT").run();
 }
@@ -290,9 +293,6 @@ void WriterLane::run_bulk(Operation* operation) {
   } else if (is_late()) {
     end_bulk();
     fail_late();
-  } else if (mode == Mode::bulk_commit && !file().is_in_place()) {
-    end_bulk();
-    throw Error(cache_errc::moved, file().path() + ": replaced while a bulk was written to it");
   }
   operation->run(&handle());
   set_current(nullptr);  // from here on a cancellation comes too late

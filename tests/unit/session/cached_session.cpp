@@ -359,6 +359,9 @@ TEST_CASE("a cache that fails does not fail the request, unless strict says so")
   CHECK(response.cache_status() == "beast_cache; fwd=miss; detail=\"the look-up failed\"");
   CHECK(world.events->responses.back() == response.cache_status());
   CHECK(world.events->errors == std::vector<std::string>{"lookup " + url, "store " + url});
+  auto const offline = world.run(world.session.offline().get(url));
+  CHECK(offline.status() == 504);
+  CHECK(offline.cache_status() == "beast_cache; detail=\"only-if-cached, the look-up failed\"");
 
   World strict(always("Cache-Control: max-age=60\r\n"), CacheOptions().strict(true));
   strict.responses->failing = true;

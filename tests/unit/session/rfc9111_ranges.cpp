@@ -214,6 +214,22 @@ TEST_CASE("If-Range decides between the part and the whole (RFC 9110 13.1.5)") {
   }
 }
 
+TEST_CASE("a part that comes without the fields that its asker has is not stored (RFC 9110 15.3.7)") {
+  World world([](Request const& request) {
+    std::string head = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+    bool const bare = request.headers().count("If-Range") != 0;
+    if (bare) return FakeClient::answer(request, 206, head + "Content-Range: bytes 0-3/4\r\n", "body");
+    return FakeClient::answer(request, 200, head + "Content-Type: text/html\r\n", "body");
+  });
+  auto const part = ask(world, {{"Range", "bytes=0-3"}, {"If-Range", "\"a\""}});
+  CHECK(part.status() == 206);
+  CHECK_FALSE(part.created_at());
+  auto const whole = ask(world);
+  CHECK(whole.status() == 200);
+  CHECK(whole.headers()["Content-Type"] == "text/html");
+  CHECK(world.asked() == 2);
+}
+
 TEST_CASE("the tags of several variants are asked at once, and a 304 chooses one (RFC 9111 4.3.1, 4.3.4)") {
   std::optional<std::string> names;  // the tag in a 304, once there are any
   World world(

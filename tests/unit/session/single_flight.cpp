@@ -10,6 +10,7 @@
 #include <deque>
 #include <thread>
 
+#include "beast_cache/backend/statistics.hpp"
 #include "beast_cache/detail/single_flight.hpp"
 #include "support/cached_world.hpp"
 
@@ -144,6 +145,19 @@ TEST_CASE("many requests for one URL are one for the origin") {
   CHECK(outcomes.front()->response->cache_status() == "beast_cache; fwd=uri-miss; ttl=60; stored");
   CHECK(collapsed == 99);
   CHECK(outcomes.back()->response->from_cache());
+}
+
+TEST_CASE("who waits for another's request has not saved its time") {
+  auto const statistics = std::make_shared<Statistics>();
+  Crowd crowd(CacheOptions().observer(statistics));
+  auto const outcomes = crowd.ask(3);
+  crowd.clock->advance(1s);
+  crowd.open();
+  CHECK(statistics->snapshot().collapsed() == 2);
+  CHECK(statistics->snapshot().time_saved() == 0ms);
+  auto const hit = crowd.ask(1);
+  CHECK(statistics->snapshot().hits() == 1);
+  CHECK(statistics->snapshot().time_saved() == 1s);
 }
 
 TEST_CASE("who must not ask the origin does not wait for one who does, nor leads others") {

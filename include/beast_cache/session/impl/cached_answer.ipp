@@ -126,7 +126,6 @@ class CachedAnswer : protected CachedLookup {
   /// Whether somebody is told of the answer: not of one that nobody waits for.
   bool is_observed() const noexcept { return options().observer() && !is_background_; }
 
-  bool asks_ = false;           // the origin
   bool is_background_ = false;  // the validation of what has been served
 };
 

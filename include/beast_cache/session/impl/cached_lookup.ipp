@@ -63,6 +63,8 @@ class CachedLookup : protected ExchangeRules {
     bool const stays = decision.action() == policy::Action::unsatisfiable;
     if (stays && !bypass_.empty()) return status.detail(std::string("only-if-cached, ").append(bypass_));
     if (stays && limits().is_after_failure()) return status.detail("only-if-cached, reading failed");
+    if (stays && has_failed_ && decision.reason() == policy::Reason::uri_miss)
+      return status.detail("only-if-cached, the look-up failed");
     if (!decision.forwards()) return status;
     if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
     if (limits().is_after_failure()) return status.fwd(policy::Forward::miss).detail("reading failed");
@@ -91,6 +93,7 @@ class CachedLookup : protected ExchangeRules {
     bool const serves = decision_.action() == policy::Action::serve ||
                         decision_.action() == policy::Action::serve_and_revalidate;
     if (!waited || !serves) co_return told();
+    asks_ = true;
     co_return policy::CacheStatus(alone).collapsed(true).ttl(decision_.ttl());
   }
 
@@ -141,6 +144,7 @@ class CachedLookup : protected ExchangeRules {
   policy::Decision decision_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::unique_ptr<SharedStream::Reader> reader_;  // where another request's answer is read along
+  bool asks_ = false;                             // the origin, or waits for one that does
   std::optional<unsigned> origin_fault_;          // what another request met with just now: a status, or 0
 
  private:

@@ -154,7 +154,8 @@ class SQLiteStore : public std::enable_shared_from_this<SQLiteStore> {
   // In the order of the keys.
   virtual asio::awaitable<void> page(std::optional<std::string> after, std::size_t limit,
                                      ValueSink const& sink) = 0;
-  virtual asio::awaitable<std::vector<std::string>> page_keys(std::optional<std::string> after) = 0;
+  // In their order, by the index alone.
+  virtual Cursor<std::string> keys() = 0;
   // In the order in which they lie in the file, beyond what was passed. False at the end.
   virtual asio::awaitable<bool> scan(ScanPosition& position, ValueSink const& sink) = 0;
   virtual std::unique_ptr<SQLiteBulk> begin_bulk() = 0;
@@ -200,9 +201,6 @@ template <class T, class Make>
 Cursor<T> scan_cursor(std::shared_ptr<SQLiteStore> store, Make make) {
   return Cursor<T>(std::make_unique<ScanSource<T, Make>>(std::move(store), std::move(make)));
 }
-
-// Walks the keys, in their order, by the index alone.
-Cursor<std::string> key_cursor(std::shared_ptr<SQLiteStore> store);
 
 // get_connection() of the caches.
 template <class Callable, class R = std::invoke_result_t<Callable&, SQLiteConnection&>>
