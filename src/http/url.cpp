@@ -269,8 +269,8 @@ std::string quotable(std::string_view text) {
     out = "...@";
     text.remove_prefix(at + 1);
   }
-  bool const has_query = text.find('?') != std::string_view::npos;
-  text = text.substr(0, text.find('?'));
+  auto const query = text.find('?');
+  text = text.substr(0, query);
   constexpr std::size_t longest = 200;
   bool const cut = text.size() > longest;
   constexpr std::string_view digits = "0123456789ABCDEF";
@@ -283,7 +283,7 @@ std::string quotable(std::string_view text) {
     }
   }
   if (cut) out += "...";
-  return has_query ? out + "?..." : out;
+  return query != std::string_view::npos ? out + "?..." : out;
 }
 
 /// What keeps a text from being a URL.

@@ -19,7 +19,6 @@ namespace detail {
 namespace {
 
 using sqlite::CacheTable;
-using KeyPage = CacheTable::KeyPage;
 using sqlite::Database;
 using sqlite::Handle;
 using sqlite::Kind;
@@ -367,6 +366,9 @@ class Store final : public SQLiteStore {
       return failed<R>(std::current_exception());
     }
   }
+
+  using KeyPage = CacheTable::KeyPage;
+
   // Keys that the lane reads while the caller looks at those before.
   class KeysAhead {
    public:
@@ -391,14 +393,11 @@ class Store final : public SQLiteStore {
    public:
     explicit KeySource(std::shared_ptr<Store> store) : store_(std::move(store)) {}
     asio::awaitable<std::vector<std::string>> fetch() override {
-      KeyPage page;
-      page.is_last = is_last_;
+      if (is_last_) co_return std::vector<std::string>();
+      KeyPage page = co_await store_->page_keys(after_, std::exchange(ahead_, nullptr));
+      is_last_ = page.is_last;
       if (!is_last_) {
-        page = co_await store_->page_keys(after_, std::exchange(ahead_, nullptr));
-        is_last_ = page.is_last;
-      }
-      if (!page.keys.empty()) after_ = page.keys.back();
-      if (!is_last_) {
+        after_ = page.keys.back();
         asio::any_io_executor const executor = co_await asio::this_coro::executor;
         ahead_ = store_->read_ahead(after_, executor);
       }

@@ -65,9 +65,9 @@ class Statistics final : public Observer {
     /// Bytes of bodies that came out of the cache, as they are stored: what the origin did not have to send.
     std::uint64_t bytes_saved() const noexcept { return saved_; }
     /// How long the answers that were given without asking the origin, or waiting for another request that
-    /// asked, would have kept their requests waiting:
-    /// each for as long as the origin took for the head of that response when it was fetched or validated
-    /// last. An estimate: the time that a body takes is not part of it, nor what the cache itself takes.
+    /// asked, would have kept their requests waiting: each for as long as the origin took for the head of
+    /// that response when it was fetched or validated last. An estimate: the time that a body takes is not
+    /// part of it, nor what the cache itself takes.
     std::chrono::milliseconds time_saved() const noexcept {
       return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(milliseconds_));
     }

@@ -190,6 +190,12 @@ http::fields partial_fields(http::fields const& stored, ByteRange const& range, 
 http::fields unsatisfiable_fields(http::fields const& stored, std::uint64_t complete);
 http::fields whole_fields(http::fields const& stored, std::uint64_t complete);
 
+/// Whether a 206 to this request may come without fields of the representation: by If-Range the client says
+/// that it has them. Source: RFC 9110 section 15.3.7.
+inline bool may_lack_fields(http::fields const& request) noexcept {
+  return request.count(http::field::if_range) != 0;
+}
+
 /// Whether a 206, or a full 200, that arrived is of the same representation as what is stored: both have the
 /// same strong validator, and what they say of size and encoding agrees. Source: RFC 9111 section 3.4.
 bool combines(StoredView const& stored, unsigned status, http::fields const& response,

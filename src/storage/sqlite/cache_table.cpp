@@ -231,7 +231,7 @@ CacheTable::KeyPage CacheTable::page_keys(Handle& handle, std::optional<std::str
   KeyPage page;
   std::vector<std::string>& keys = page.keys;
   std::size_t bytes = 0;
-  while (bytes < page_bytes && !page.is_last) {
+  while (bytes < page_bytes) {
     page.is_last = !query.step();
     if (page.is_last) break;
     keys.emplace_back(query.bytes(0));

@@ -1,5 +1,6 @@
 #include "storage/sqlite/database.hpp"
 
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -26,6 +27,11 @@ Registry& registry() {
   return *instance;
 }
 
+// SQLite in the child believes to have the parent's locks: it would take none of its own.
+[[noreturn]] void refuse_inherited(std::string const& path) {
+  throw Error(cache_errc::forked, path + ": was open at fork(); close it before, or exec in the child");
+}
+
 }  // namespace
 
 Schema::Schema(std::string name, std::string kind, int version)
@@ -50,25 +56,18 @@ std::shared_ptr<Database> Database::open(ResolvedPath const& path, SQLiteOptions
   std::vector<std::shared_ptr<Database>> keep;  // let go of after the lock: the last one closes its file
   std::lock_guard lock(known.mutex);
   std::erase_if(known.databases, [](auto const& database) { return database.expired(); });
-  // SQLite in this process believes to have the parent's locks: it would take none of its own.
-  auto const refuse_inherited = [&](detail::FileIdentity const& file) {
-    if (identity && identity->same_file(file))
-      throw Error(cache_errc::forked,
-                  absolute + ": was open at fork(); close it before, or exec in the child");
-  };
-  for (detail::FileIdentity const& file : known.inherited) refuse_inherited(file);
+  auto const is_it = [&](detail::FileIdentity const& file) { return identity && identity->same_file(file); };
+  if (std::any_of(known.inherited.begin(), known.inherited.end(), is_it)) refuse_inherited(absolute);
   for (auto const& weak : known.databases) {
     std::shared_ptr<Database> database = weak.lock();
     if (!database) continue;
     keep.push_back(database);
-    auto const opened = database->file_->identity();
-    if (!database->is_own()) {
-      if (opened && database->users_.load() != 0) refuse_inherited(*opened);
-      continue;
-    }
-    if (database->options().read_only() != options.read_only()) continue;
+    auto const inherited = database->inherited();
+    if (inherited && is_it(*inherited)) refuse_inherited(absolute);
+    if (database->options().read_only() != options.read_only() || !database->is_own()) continue;
     // Until it has a handle it is for the file that its path leads to. One that was renamed is not what it
     // was opened as: whoever writes there would make a new file.
+    auto const opened = database->file_->identity();
     auto const theirs = opened ? opened : detail::identify(database->path());
     bool const same_file =
         identity && theirs && identity->same_file(*theirs) && (!opened || database->file_->is_in_place());
@@ -116,10 +115,9 @@ Database::Database(std::string path, bool memory, SQLiteOptions const& options)
 
 Database::~Database() {
   if (!is_own()) {
-    std::optional<detail::FileIdentity> const opened = file_->identity();
-    if (opened && users_.load() != 0) {
+    if (auto const file = inherited()) {
       std::lock_guard const lock(registry().mutex);
-      registry().inherited.push_back(*opened);
+      registry().inherited.push_back(*file);
     }
     // In the child the threads do not exist, and the handles and their locks are the parent's.
     for (auto& thread : threads_) static_cast<void>(thread.release());
@@ -157,8 +155,11 @@ detail::Lane& Database::lane_for(Mode mode) noexcept {
 }
 
 void Database::check_process() const {
-  if (!is_own())
-    throw Error(cache_errc::forked, path() + ": was open at fork(); close it before, or exec in the child");
+  if (!is_own()) refuse_inherited(path());
+}
+
+std::optional<detail::FileIdentity> Database::inherited() const {
+  return is_own() || users_.load() == 0 ? std::nullopt : file_->identity();
 }
 
 // The version of the schema's tables in the file, 0 without them.
@@ -257,7 +258,6 @@ asio::awaitable<void> Database::finish_steps(std::shared_ptr<Database> self) {
   }
 }
 
-// A cache may have come while another one closes: its bulk is not to end with that.
 Mode Database::still(Mode mode) const noexcept {
   return mode == Mode::close && users_.load() != 0 ? Mode::barrier : mode;
 }
@@ -282,8 +282,8 @@ asio::awaitable<void> Database::drain() {
 }
 
 asio::awaitable<void> Database::detach_and_drain() {
-  Mode const mode = is_own() && --users_ == 0 ? Mode::close : Mode::barrier;
-  return on_all_lanes(shared_from_this(), mode);
+  detach();
+  return on_all_lanes(shared_from_this(), Mode::close);
 }
 
 }  // namespace sqlite

@@ -227,9 +227,12 @@ class Database : public std::enable_shared_from_this<Database> {
   asio::awaitable<bool> is_prepared(std::shared_ptr<Schema> schema);
   asio::awaitable<void> prepare(std::shared_ptr<Schema> schema);
   static asio::awaitable<void> finish_steps(std::shared_ptr<Database> self);
+  // A file is not closed while a cache uses it: one may have come since another began to close.
   Mode still(Mode mode) const noexcept;
   // Of this process, not of its parent.
   bool is_own() const noexcept { return forks_ == detail::fork_generation(); }
+  // The parent's file, if that was open at fork().
+  std::optional<detail::FileIdentity> inherited() const;
   static asio::awaitable<void> on_all_lanes(std::shared_ptr<Database> self, Mode mode);
   detail::Lane& lane_for(Mode mode) noexcept;
   void check_process() const;

@@ -62,11 +62,9 @@ void FileState::check_type(FileIdentity const& identity) const {
 std::unique_ptr<Handle> FileState::open(Role role) {
   bool const for_writing = role != Role::reader;
   auto const access = for_writing ? Handle::Access::read_write : Handle::Access::read_only;
-  // Whatever is there can be read, by whichever options it was written.
-  std::size_t const max_size = std::size_t{1} << 30;
   std::unique_ptr<Handle> handle;
   if (memory_) {
-    handle = std::make_unique<Handle>(path_, true, access, max_size);
+    handle = std::make_unique<Handle>(path_, true, access);
     initialise(*handle);
     tune(*handle, role);
     return handle;
@@ -87,7 +85,6 @@ std::unique_ptr<Handle> FileState::open(Role role) {
   {
     std::lock_guard lock(mutex_);
     bool const is_other = identity_ && !identity_->same_file(*identity);
-    is_log_stale_ = is_log_stale_ || is_other;
     if (role == Role::first || !identity_) {
       identity_ = identity;
       // Nobody has noticed yet: whatever was prepared was for the other one.
@@ -100,8 +97,8 @@ std::unique_ptr<Handle> FileState::open(Role role) {
       throw Error(cache_errc::moved, path_ + ": replaced while it was open");
     }
   }
-  put_aside_stale_log();
-  handle = std::make_unique<Handle>(path_, false, access, max_size);
+  put_aside_log_of_other(*identity);
+  handle = std::make_unique<Handle>(path_, false, access);
   handle->start_busy_deadline(busy_timeout());
   try {
     // The VFS wants this below what it does itself, whatever SQLite was built with.
@@ -123,24 +120,24 @@ std::unique_ptr<Handle> FileState::open(Role role) {
     handle->disown();
     throw;
   }
-  note_log();
+  note_log(*identity);
   return handle;
 }
 
 // Those that SQLite has made beside the file, or found there.
-void FileState::note_log() {
+void FileState::note_log(FileIdentity const& file) {
   std::lock_guard const lock(mutex_);
-  if (is_log_stale_) return;
+  log_owner_ = file;
   log_ = detail::identify(path_ + "-wal");
   index_ = detail::identify(path_ + "-shm");
 }
 
 // Where another file was put into the place of the one that was open, the log of that one is still beside it:
-// SQLite would take it for the new file's, and write the old pages over that. A log that came with the new file
-// is left alone.
-void FileState::put_aside_stale_log() {
+// SQLite would take it for the new file's, and write the old pages over that. A log that came with the new
+// file is left alone.
+void FileState::put_aside_log_of_other(FileIdentity const& file) {
   std::lock_guard const lock(mutex_);
-  if (!is_log_stale_) return;
+  if (!log_owner_ || log_owner_->same_file(file)) return;
   auto const is_there = [](std::string const& path, std::optional<FileIdentity> const& known) {
     std::optional<FileIdentity> const found = known ? detail::identify(path) : std::nullopt;
     return found && found->same_file(*known);
@@ -153,7 +150,7 @@ void FileState::put_aside_stale_log() {
   if (has_log) std::filesystem::rename(log, log + ".replaced", failure);
   if (has_index && !failure) std::filesystem::remove(index, failure);
   if (failure) throw Error(cache_errc::io, log + ", of the file that was there before: " + failure.message());
-  is_log_stale_ = false;
+  log_owner_.reset();
 }
 
 void FileState::initialise(Handle& handle) const {

@@ -61,8 +61,8 @@ class FileState {
   std::atomic<std::uint64_t> checkpoints{0};
 
  private:
-  void note_log();
-  void put_aside_stale_log();
+  void note_log(detail::FileIdentity const& file);
+  void put_aside_log_of_other(detail::FileIdentity const& file);
   void check_type(detail::FileIdentity const& identity) const;
   void initialise(Handle& handle) const;
   void tune(Handle& handle, Role role) const;
@@ -74,9 +74,9 @@ class FileState {
   std::atomic<bool> full_{false};
   mutable std::mutex mutex_;
   std::optional<detail::FileIdentity> identity_;
-  std::uint64_t identified_for_ = 0;  // the generation whose file that is
-  std::optional<detail::FileIdentity> log_, index_;  // -wal and -shm of the file that was open last
-  bool is_log_stale_ = false;                        // they are not those of the file that is there now
+  std::uint64_t identified_for_ = 0;                 // the generation whose file that is
+  std::optional<detail::FileIdentity> log_owner_;    // the file that was open last
+  std::optional<detail::FileIdentity> log_, index_;  // its -wal and -shm
   std::vector<std::string> counted_tables_;
 };
 

@@ -164,7 +164,7 @@ std::string_view Row::bytes(int column) const {
 
 // --- Handle ---
 
-Handle::Handle(std::string const& file, bool memory, Access access, std::size_t max_size)
+Handle::Handle(std::string const& file, bool memory, Access access)
     : file_(file), jitter_(std::random_device{}()) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
   flags |= access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -175,7 +175,8 @@ Handle::Handle(std::string const& file, bool memory, Access access, std::size_t 
     if (result != SQLITE_OK) raise(db_, result, file_, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, static_cast<int>(max_size));
+    // Whatever is there can be read, by whichever options it was written.
+    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, 1 << 30);
     start_busy_deadline(std::chrono::milliseconds(0));
     sqlite3_busy_handler(db_, &Handle::busy, this);
     // Checkpoints run under the write lock only: before 3.51.3 one that races a commit can corrupt the file.

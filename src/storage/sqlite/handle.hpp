@@ -90,7 +90,7 @@ class Handle {
   enum class Access { read_write, read_only };
 
   // Opens without creating. `identity of the file` and its refusal are the Database's business.
-  Handle(std::string const& file, bool memory, Access access, std::size_t max_size);
+  Handle(std::string const& file, bool memory, Access access);
   Handle(Handle const&) = delete;
   Handle& operator=(Handle const&) = delete;
   ~Handle();

@@ -246,7 +246,7 @@ TEST_CASE("A body that is being removed is not found any more, unless that is ro
   auto nothing = [](sqlite::Handle&) { return true; };
   lanes.run(bodies->write(nothing));
   // Who reads in a snapshot from before the removal.
-  sqlite::Handle reader(world.path(), false, sqlite::Handle::Access::read_only, 64 << 20);
+  sqlite::Handle reader(world.path(), false, sqlite::Handle::Access::read_only);
   reader.execute("BEGIN");
   auto const look_up = [&] { return detail::find_judged(reader, query(url), *bodies); };
   auto const is_a_miss = [&] {

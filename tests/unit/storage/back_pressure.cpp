@@ -52,16 +52,11 @@ asio::awaitable<void> write_one(SQLiteCache& cache, std::string key, std::string
   co_await cache.write(std::move(key), std::move(value));
 }
 
-asio::awaitable<void> hold_writer(SQLiteCache& cache, Gate& gate) {
-  auto const block = [&gate](SQLiteConnection&) { gate.block(); };
-  co_await cache.get_connection(block);
-}
-
 // The writer's lane held by an operation of a context of its own, which has to run once more afterwards.
 class Held {
  public:
   explicit Held(SQLiteCache& cache) {
-    asio::co_spawn(context_, hold_writer(cache, gate_), asio::detached);
+    asio::co_spawn(context_, hold_lane(cache, gate_), asio::detached);
     context_.poll();
     gate_.wait_until_entered();
   }

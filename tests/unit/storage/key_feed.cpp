@@ -18,7 +18,7 @@ constexpr char numbers[] = "SELECT t.n FROM beast_cache_feed(?1) AS feed LEFT JO
 // A table with no, one and several rows for a key.
 class Table {
  public:
-  Table() : handle(":memory:", true, Handle::Access::read_write, std::size_t{1} << 20) {
+  Table() : handle(":memory:", true, Handle::Access::read_write) {
     handle.execute(
         "CREATE TABLE t(key TEXT, n INTEGER, UNIQUE(key, n));"
         "INSERT INTO t VALUES('few', 1), ('many', 2), ('many', 3), ('many', 4), ('more', 5), ('more', 6)");

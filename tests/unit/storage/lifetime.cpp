@@ -32,11 +32,6 @@ using namespace beast_cache;
 
 namespace {
 
-asio::awaitable<void> hold_writer(SQLiteCache& cache, Gate& gate) {
-  auto const block = [&gate](SQLiteConnection&) { gate.block(); };
-  co_await cache.get_connection(block);
-}
-
 asio::awaitable<void> write_key(SQLiteCache& cache, std::string key) {
   co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
   co_await cache.write(std::move(key), "v");
@@ -89,7 +84,7 @@ TEST_CASE("a queued operation is cancelled at once, whatever kind of cancellatio
     run(create(cache));
     Gate gate;
     asio::io_context context;
-    asio::co_spawn(context, hold_writer(cache, gate), asio::detached);
+    asio::co_spawn(context, hold_lane(cache, gate), asio::detached);
     context.poll();
     gate.wait_until_entered();
     asio::cancellation_signal signal;
@@ -123,7 +118,7 @@ TEST_CASE("the losers of || are cancelled without waiting for the lane", "[stora
   run(create(cache));
   Gate gate;
   asio::io_context context;
-  asio::co_spawn(context, hold_writer(cache, gate), asio::detached);
+  asio::co_spawn(context, hold_lane(cache, gate), asio::detached);
   context.poll();
   gate.wait_until_entered();
   bool done = false;
@@ -179,7 +174,7 @@ TEST_CASE("a write that is already committed when it is cancelled reports succes
   // Through the writer's queue behind it: when this is done, so is the write.
   std::promise<void> behind;
   asio::io_context other;
-  asio::co_spawn(other, hold_writer(cache, reader), [&](std::exception_ptr) { behind.set_value(); });
+  asio::co_spawn(other, hold_lane(cache, reader), [&](std::exception_ptr) { behind.set_value(); });
   std::thread thread([&] { other.run(); });
   reader.wait_until_entered();
   signal.emit(asio::cancellation_type::terminal);
@@ -284,7 +279,7 @@ TEST_CASE("close waits for an operation that still has to make its table", "[sto
   run(create(first));
   asio::io_context context;
   Gate gate;
-  asio::co_spawn(context, hold_writer(first, gate), asio::detached);
+  asio::co_spawn(context, hold_lane(first, gate), asio::detached);
   context.poll();
   gate.wait_until_entered();
   bool written = false, written_before_close = false;
@@ -532,7 +527,7 @@ TEST_CASE("a child process can destroy the context of operations that its parent
   run(create(cache));
   Gate gate;
   auto context = std::make_unique<asio::io_context>();
-  asio::co_spawn(*context, hold_writer(cache, gate), asio::detached);
+  asio::co_spawn(*context, hold_lane(cache, gate), asio::detached);
   asio::co_spawn(*context, write_key(cache, "queued"), asio::detached);
   context->poll();
   gate.wait_until_entered();

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <semaphore>
 
+#include "beast_cache/storage/sqlite_cache.hpp"
+
 // Counts the coroutine frames, or callables, that hold one.
 class Live {
  public:
@@ -27,3 +29,11 @@ class Gate {
   std::binary_semaphore entered_{0};
   std::binary_semaphore leave_{0};
 };
+
+// Holds the lane of that use.
+inline beast_cache::asio::awaitable<void> hold_lane(
+    beast_cache::SQLiteCache& cache, Gate& gate,
+    beast_cache::ConnectionUse use = beast_cache::ConnectionUse::write) {
+  auto const block = [&gate](beast_cache::SQLiteConnection&) { gate.block(); };
+  co_await cache.get_connection(block, use);
+}

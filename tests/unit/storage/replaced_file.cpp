@@ -12,6 +12,7 @@
 #include "support/run.hpp"
 #include "support/temp_directory.hpp"
 #include "unit/storage/probes.hpp"
+#include "unit/storage/run.hpp"
 
 using namespace beast_cache;
 using namespace test_support;
@@ -20,20 +21,6 @@ namespace {
 
 asio::awaitable<void> fill(SQLiteCache& cache, std::string value) {
   for (int i = 0; i < 300; ++i) co_await cache.write("key" + std::to_string(i), value);
-}
-
-asio::awaitable<std::optional<std::string>> read(SQLiteCache& cache, std::string key) {
-  std::optional<std::string> value = co_await cache.read(std::move(key));
-  co_return value;
-}
-
-error_code code_of_write(SQLiteCache& cache) {
-  try {
-    run(cache.write("new", "n"));
-  } catch (Error const& error) {
-    return error.code();
-  }
-  return error_code();
 }
 
 std::string check_integrity(std::string const& file) {
@@ -46,18 +33,9 @@ std::string check_integrity(std::string const& file) {
   return answer;
 }
 
-asio::awaitable<void> block_reader(SQLiteCache& cache, Gate& gate) {
-  auto const block = [&gate](SQLiteConnection&) { gate.block(); };
-  co_await cache.get_connection(block, ConnectionUse::read);
-}
-
 asio::awaitable<void> begin(BulkCommit<std::string>& bulk) {
   // More than is kept back.
   for (int i = 0; i < 10; ++i) co_await bulk.write("large" + std::to_string(i), std::string(1 << 20, 'x'));
-}
-
-asio::awaitable<void> commit(BulkCommit<std::string>& bulk) {
-  co_await bulk.commit();
 }
 
 }  // namespace
@@ -76,11 +54,11 @@ TEST_CASE("the log of the file that was there before is not taken for the new on
     SQLiteCache cache(file, "cache", SQLiteOptions().inline_reads(inline_reads));
     run(fill(cache, "live"));
     std::filesystem::rename(backup, file);
-    CHECK(code_of_write(cache) == cache_errc::moved);
-    CHECK(code_of_write(cache) == error_code());
-    CHECK(run(read(cache, "key1")) == std::string(500, 'b'));
-    CHECK(run(read(cache, "only there")) == "1");
-    CHECK(run(read(cache, "new")) == "n");
+    CHECK(run(code_of(cache.write("new", "n"))) == cache_errc::moved);
+    CHECK(run(code_of(cache.write("new", "n"))) == error_code());
+    CHECK(run(cache.read("key1")) == std::string(500, 'b'));
+    CHECK(run(cache.read("only there")) == "1");
+    CHECK(run(cache.read("new")) == "n");
     run(cache.close());
   }
   CHECK(check_integrity(file) == "ok");
@@ -96,13 +74,7 @@ TEST_CASE("a write during which the file is moved away says so", "[storage]") {
     connection.execute("DELETE FROM cache");
     std::filesystem::rename(file, file + ".away");
   };
-  error_code code;
-  try {
-    run(cache.get_connection(move));
-  } catch (Error const& error) {
-    code = error.code();
-  }
-  CHECK(code == cache_errc::moved);
+  CHECK(run(code_of(cache.get_connection(move))) == cache_errc::moved);
 }
 
 TEST_CASE("close of one cache leaves the bulk of one that came meanwhile alone", "[storage]") {
@@ -112,7 +84,7 @@ TEST_CASE("close of one cache leaves the bulk of one that came meanwhile alone",
   run(cache.write("k", "v"));
   Gate gate;
   asio::io_context context;
-  asio::co_spawn(context, block_reader(cache, gate), asio::detached);
+  asio::co_spawn(context, hold_lane(cache, gate, ConnectionUse::read), asio::detached);
   context.poll();
   gate.wait_until_entered();
   bool closed = false;
@@ -125,8 +97,8 @@ TEST_CASE("close of one cache leaves the bulk of one that came meanwhile alone",
   gate.open();
   context.run();
   CHECK(closed);
-  run(commit(bulk));
-  CHECK(run(read(other, "large9")) == std::string(1 << 20, 'x'));
+  run(bulk.commit());
+  CHECK(run(other.read("large9")) == std::string(1 << 20, 'x'));
 }
 
 TEST_CASE("what can be read can be popped, whatever the longest value that may be written", "[storage]") {

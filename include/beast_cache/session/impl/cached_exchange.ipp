@@ -301,8 +301,7 @@ class CachedExchange : private CachedAnswer {
       info.set_parts(combine(stored_head, held, *range, combines));
     }
     std::string_view unstorable = filtered_out_ ? "filter" : obstacle(response);
-    // RFC 9110 section 15.3.7: such a part comes without the fields that the caller has already.
-    bool const is_bare = range && !combines && request_.headers().count(http::field::if_range) != 0;
+    bool const is_bare = range && !combines && policy::may_lack_fields(request_.headers());
     if (unstorable.empty() && is_bare) unstorable = "a part for If-Range";
     if (unstorable.empty() && response.body().remaining().value_or(0) > most) unstorable = "too large";
     if (unstorable.empty() && range && !limits().looks()) unstorable = "a part, without a look-up";

@@ -62,14 +62,11 @@ class CachedLookup : protected ExchangeRules {
     policy::CacheStatus status(decision);
     bool const stays = decision.action() == policy::Action::unsatisfiable;
     if (stays && !bypass_.empty()) return status.detail(std::string("only-if-cached, ").append(bypass_));
-    if (stays && limits().is_after_failure()) return status.detail("only-if-cached, reading failed");
-    if (stays && has_failed_ && decision.reason() == policy::Reason::uri_miss)
-      return status.detail("only-if-cached, the look-up failed");
+    std::string_view const failure = failure_behind(decision);
+    if (stays && !failure.empty()) return status.detail(std::string("only-if-cached, ").append(failure));
     if (!decision.forwards()) return status;
     if (!bypass_.empty()) return status.fwd(policy::Forward::bypass).detail(bypass_);
-    if (limits().is_after_failure()) return status.fwd(policy::Forward::miss).detail("reading failed");
-    if (has_failed_ && decision.reason() == policy::Reason::uri_miss)
-      return status.fwd(policy::Forward::miss).detail("the look-up failed");
+    if (!failure.empty()) return status.fwd(policy::Forward::miss).detail(failure);
     if (decision.reason() != policy::Reason::request_no_cache) return status;
     if (limits().validates()) return status.detail("refresh");
     return limits().looks() ? status : status.detail("force_refresh");
@@ -172,6 +169,13 @@ class CachedLookup : protected ExchangeRules {
            limits().stores() && request_.headers().count(http::field::range) == 0 &&
            (reason == policy::Reason::uri_miss || reason == policy::Reason::vary_miss ||
             reason == policy::Reason::stale);
+  }
+
+  /// What of the cache failed, so that it has nothing to give.
+  std::string_view failure_behind(policy::Decision const& decision) const noexcept {
+    if (limits().is_after_failure()) return "reading failed";
+    bool const missed = has_failed_ && decision.reason() == policy::Reason::uri_miss;
+    return missed ? "the look-up failed" : "";
   }
 
   /// What is looked up.
