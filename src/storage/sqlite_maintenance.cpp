@@ -153,6 +153,7 @@ asio::awaitable<void> erase_securely(DatabasePtr database, TablePtr table) {
 asio::awaitable<SQLiteOptions> read_settings(DatabasePtr database, TablePtr table) {
   SQLiteOptions settings = database->options();
   settings.secret_key(std::string()).salt(std::string());
+  settings.max_value_size(table->max_value_size());
   settings.busy_timeout(database->busy_timeout());
   settings.durability(database->full_durability() ? Durability::full : Durability::normal);
   settings.readers(std::max<std::size_t>(1, database->readers()));

@@ -62,7 +62,8 @@ class CacheOptions {
     rules_.cache_control(on);
     return *this;
   }
-  /// The caching rules in full: private or shared, heuristics, stale answers. Default: `policy::Options()`.
+  /// The caching rules in full: private or shared, heuristics, stale answers, and `cache_control`, so that an
+  /// earlier call of that name counts no more. Default: `policy::Options()`.
   CacheOptions& rules(policy::Options rules) {
     rules_ = rules;
     return *this;
@@ -113,8 +114,8 @@ class CacheOptions {
     return *this;
   }
   /// Header fields of the request that keep answers apart, beside those that the response's Vary names: the
-  /// answer to a request is stored for their values as hashes, and given to requests with the same. Default:
-  /// none.
+  /// answer to a request is stored for a hash of their values, and given to requests with the same. (A field
+  /// that Vary names as well is stored as it was sent, unless it is a credential.) Default: none.
   template <class... Names>
   requires(sizeof...(Names) > 0 && (std::convertible_to<Names, std::string_view> &&
                                     ...)) CacheOptions& match_headers(Names... names) {

@@ -53,7 +53,8 @@ class Observer {
     static_cast<void>(bytes);
   }
 
-  /// The cache failed, and the request went on without it.
+  /// The cache failed, and the request went on without it; but a body that is streamed fails where neither
+  /// the cache nor the origin has the rest of it.
   /// @param operation `lookup`, `read` (of a body), `store`, `freshen`, `invalidate`, `filter`, `key`, or
   ///   later `revalidate`.
   /// @param failure What was thrown, an `Error` as a rule.

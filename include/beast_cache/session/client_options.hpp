@@ -96,9 +96,9 @@ class ClientOptions {
   std::size_t max_connections() const noexcept { return max_connections_; }
 
   /// The proxy for every request: `http://host:port` for an HTTP proxy, which https goes through by CONNECT,
-  /// or `socks5h://host:port`, which looks the names up (`socks5://` means the same). User information in it
-  /// is for the proxy alone. What is no such URL fails the session's constructor with
-  /// `http_errc::invalid_url`. Default: empty, none.
+  /// or `socks5h://host:port`, which looks the names up (`socks5://` means the same); `host:port` and `host`
+  /// alone stand for an HTTP proxy. User information in it is for the proxy alone. What is none of these
+  /// fails the session's constructor with `http_errc::invalid_url`. Default: empty, none.
   ClientOptions& proxy(std::string url) {
     proxy_ = std::move(url);
     return *this;

@@ -28,7 +28,9 @@ enum class Durability {
 /// Options of a cache file, set by chained calls: `SQLiteOptions().durability(Durability::full)`.
 ///
 /// Caches of one process on one file share its threads and handles. There, the longest busy timeout and the
-/// strongest durability of any of them hold for all; the other options are taken from whoever comes first.
+/// strongest durability of any of them hold for all. `max_value_size`, `secret_key` and `salt` are each
+/// cache's own, and who has the file `read_only` shares only with those who have, too; the other options are
+/// taken from whoever comes first.
 class SQLiteOptions {
  public:
   SQLiteOptions() = default;
@@ -91,8 +93,8 @@ class SQLiteOptions {
   std::size_t checkpoint_pages() const noexcept { return checkpoint_pages_; }
 
   /// The size in bytes beyond which the write-ahead log does not grow: at half of it a writer waits, for some
-  /// milliseconds, for the readers of any process whose transactions keep the log from being used anew. Only a
-  /// reader that holds a transaction open for longer, of another program, can make it longer, and a
+  /// milliseconds, for the readers of any process whose transactions keep the log from being used anew. Only
+  /// a reader that holds a transaction open for longer, of another program, can make it longer, and a
   /// transaction that does not fit, such as a `bulk_commit` or `write_many` of more bytes than that.
   /// Default: 128 MiB. @throws std::invalid_argument below 1 MiB.
   SQLiteOptions& wal_limit(std::size_t value) {
@@ -110,10 +112,10 @@ class SQLiteOptions {
   }
   std::size_t page_size() const noexcept { return page_size_; }
 
-  /// The memory in bytes that each handle (a reader's, the writer's) may use for pages. What is not there comes
-  /// from the operating system's cache, which costs about as much as the read itself. 8 MiB hold the index of
-  /// some 300 000 keys of 12 bytes; a program with memory to spare makes its reads up to twice as fast by giving
-  /// the file's size here. Default: 8 MiB. @throws std::invalid_argument if 0 or above 1 TiB.
+  /// The memory in bytes that each handle (a reader's, the writer's) may use for pages. What is not there
+  /// comes from the operating system's cache, which costs about as much as the read itself. 8 MiB hold the
+  /// index of some 300 000 keys of 12 bytes; a program with memory to spare makes its reads up to twice as
+  /// fast by giving the file's size here. Default: 8 MiB. @throws std::invalid_argument if 0 or above 1 TiB.
   SQLiteOptions& cache_size(std::size_t value) {
     cache_size_ = in_range("cache_size", value, 1, std::size_t{1} << 40);
     return *this;

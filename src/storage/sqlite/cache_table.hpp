@@ -86,6 +86,7 @@ class CacheTable final : public Schema {
   void read(Handle& handle, Pieces& pieces, char* buffer, std::size_t size) const;
 
   std::uint64_t damaged() const noexcept { return damaged_.load(); }
+  std::size_t max_value_size() const noexcept { return max_value_size_; }
 
  private:
   // Hands the verified value to `sink`. False if it is damaged.

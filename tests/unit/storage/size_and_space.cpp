@@ -566,7 +566,10 @@ TEST_CASE("settings reads back every option as it is in force", "[storage]") {
   SQLiteCache again(directory.file("demo"), "cache", SQLiteOptions().page_size(1024));
   // The longest busy timeout and the strongest durability hold for all.
   SQLiteCache second(directory.file("demo"), "second",
-                     SQLiteOptions().busy_timeout(std::chrono::seconds(60)).durability(Durability::full));
+                     SQLiteOptions()
+                         .busy_timeout(std::chrono::seconds(60))
+                         .durability(Durability::full)
+                         .max_value_size(4321));
   run([](SQLiteCache& c, SQLiteCache& other) -> asio::awaitable<void> {
     SQLiteOptions const s = co_await c.settings();
     CHECK(s.page_size() == 8192);
@@ -578,6 +581,10 @@ TEST_CASE("settings reads back every option as it is in force", "[storage]") {
     SQLiteOptions const shared = co_await c.settings();
     CHECK(shared.busy_timeout() == std::chrono::seconds(60));
     CHECK(shared.durability() == Durability::full);
+    // That is each cache's own.
+    CHECK(shared.max_value_size() == SQLiteOptions().max_value_size());
+    SQLiteOptions const others = co_await other.settings();
+    CHECK(others.max_value_size() == 4321);
   }(again, second));
 }
 

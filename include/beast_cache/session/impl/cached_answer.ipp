@@ -43,7 +43,8 @@ class CachedAnswer : protected CachedLookup {
     std::uint64_t const size = response.body().remaining().value_or(0);
     CachedStream served(decoded(std::move(response)), static_cast<CacheInfo&&>(stored));
     if (!may_fail) return served;
-    auto repeatable = std::make_unique<RepeatableReader>(served.take_body(), request_again(), directives_);
+    auto repeatable =
+        std::make_unique<RepeatableReader>(core_, served.take_body(), request_again(), directives_);
     if (is_observed()) repeatable->tells(options().observer(), served, size, asks_);
     is_told_later_ = true;
     return with_body(std::move(served), std::move(repeatable));

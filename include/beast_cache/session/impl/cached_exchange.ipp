@@ -210,7 +210,7 @@ class CachedExchange : private CachedAnswer {
     CachedStream passed_on = pass_on(std::move(all), told().fwd_status(206));
     if (!may_fail) co_return passed_on;
     auto repeatable =
-        std::make_unique<RepeatableReader>(passed_on.take_body(), std::move(again), directives_);
+        std::make_unique<RepeatableReader>(core_, passed_on.take_body(), std::move(again), directives_);
     co_return with_body(std::move(passed_on), std::move(repeatable));
   }
 
@@ -257,7 +257,9 @@ class CachedExchange : private CachedAnswer {
 
   /// An answer of the origin's own: passed on, and stored while it is read if the rules allow it.
   asio::awaitable<CachedStream> receive(StreamedResponse response) {
-    co_await invalidate(response);
+    policy::CacheStatus status = told();
+    bool const invalidated = co_await invalidate(response);
+    if (!invalidated) status.detail("invalidating failed");
     bool const follows_head = request_.method() == http::verb::head && stored_ &&
                               stored_->method() == http::verb::get && stored_->status() == 200;
     if (follows_head) co_await apply_head(response);
@@ -268,7 +270,7 @@ class CachedExchange : private CachedAnswer {
       std::optional<bool> const keeps = co_await ask_filter(head);
       filtered_out_ = !keeps.value_or(false);
     }
-    co_return pass_on(std::move(response), told());
+    co_return pass_on(std::move(response), std::move(status));
   }
 
   /// What the answer to a HEAD says of a stored answer to GET (RFC 9111 section 4.3.5).

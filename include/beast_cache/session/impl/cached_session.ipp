@@ -193,8 +193,7 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
     try {
       text = co_await read_rest(*body, client_->max_body_size(), stream.url().without_query());
     } catch (boost::system::system_error const& e) {
-      if (!repeatable || !is_cache_fault(e.code())) throw;
-      CacheGuard(backend_->options(), "read", stream.url()).handle();
+      if (!repeatable || !is_cache_fault(e.code()) || backend_->options().strict()) throw;
       fails = true;
     }
   }

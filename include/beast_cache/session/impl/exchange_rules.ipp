@@ -148,9 +148,10 @@ class ExchangeRules {
     return response;
   }
 
-  // RFC 9111 section 4.4.
-  asio::awaitable<void> invalidate(ResponseHead const& response) {
-    if (is_query_ || !limits().removes()) co_return;
+  /// Removes what an unsafe request has made invalid (RFC 9111 section 4.4). @return False where it may still
+  /// be there.
+  asio::awaitable<bool> invalidate(ResponseHead const& response) {
+    if (is_query_ || !limits().removes()) co_return true;
     auto const urls =
         policy::invalidated_urls(request_.url(), request_.method(), response.status(), response.headers());
     std::vector<Url> changed;
@@ -164,12 +165,17 @@ class ExchangeRules {
     for (Url const& url : changed) flights().invalidate(invalidation_place(options().stored_url(url)));
     if (!groups.empty()) flights().invalidate_groups();
     if (current && watch_) before_ = Invalidations(watch_);
-    for (Url const& url : changed)
-      co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(url));
-    if (!groups.empty()) {
-      co_await core_guard("invalidate")
-          .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
+    bool done = true;
+    for (Url const& url : changed) {
+      auto const removed = co_await core_guard("invalidate").get(core_->backend().remove_with_aliases(url));
+      done = done && removed.has_value();
     }
+    if (!groups.empty()) {
+      auto const removed = co_await core_guard("invalidate")
+                               .get(core_->backend().remove_groups(request_.url(), std::move(groups)));
+      done = done && removed.has_value();
+    }
+    co_return done;
   }
 
   /// Removes what was found for the request, because of `operation`. (That may be stored for another URL.)

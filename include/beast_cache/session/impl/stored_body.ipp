@@ -20,8 +20,9 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
+/// One that is not the program's own.
 inline bool is_cache_fault(error_code const& code) noexcept {
-  return code.category() == cache_category();
+  return code.category() == cache_category() && code != cache_errc::wrong_key;
 }
 
 /// The body of a stored response that is read piece by piece, as it was received. Should a piece be damaged,
@@ -88,8 +89,10 @@ class RestoringReader final : public BodyReader {
 /// program has seen anything of the response.
 class RepeatableReader final : public BodyReader {
  public:
-  RepeatableReader(std::unique_ptr<BodyReader> inner, Request request, CacheDirectives directives)
-      : inner_(std::move(inner)),
+  RepeatableReader(std::shared_ptr<CachedCore> core, std::unique_ptr<BodyReader> inner, Request request,
+                   CacheDirectives directives)
+      : core_(std::move(core)),
+        inner_(std::move(inner)),
         deadline_(request.timeout()),
         request_(std::move(request)),
         directives_(std::move(directives)) {
@@ -108,7 +111,13 @@ class RepeatableReader final : public BodyReader {
   void tells_nothing() noexcept { observer_.reset(); }
 
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer) override {
-    std::size_t const count = co_await inner_->read_some(buffer);
+    std::size_t count = 0;
+    try {
+      count = co_await inner_->read_some(buffer);
+    } catch (boost::system::system_error const& e) {
+      if (is_cache_fault(e.code())) tell_failure(std::current_exception());
+      throw;
+    }
     if (count == 0 && buffer.size() != 0) tell();
     co_return count;
   }
@@ -134,7 +143,14 @@ class RepeatableReader final : public BodyReader {
     } catch (...) {  // an observer can't fail a request
     }
   }
+  /// Once, however often it is read again.
+  void tell_failure(std::exception_ptr const& failure) noexcept {
+    CacheOptions const& options = core_->backend().options();
+    if (options.strict() || std::exchange(has_failed_, true)) return;
+    CacheGuard(options, "read", request_.url()).tell(failure);
+  }
 
+  std::shared_ptr<CachedCore> core_;
   std::unique_ptr<BodyReader> inner_;
   Deadline const deadline_;
   Request const request_;
@@ -143,6 +159,7 @@ class RepeatableReader final : public BodyReader {
   std::string status_;
   std::uint64_t size_ = 0;
   std::chrono::milliseconds time_{0};
+  bool has_failed_ = false;
 };
 
 }  // namespace detail
