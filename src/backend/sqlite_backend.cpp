@@ -19,16 +19,13 @@ using detail::LargeBody;
 
 namespace {
 
-void report_damage(Observer* observer, std::string const& path, LookupQuery const& query) {
-  if (!observer) return;
-  std::string const& url = query.url().str();
-  try {
-    observer->on_cache_error(
-        "lookup", url,
-        std::make_exception_ptr(Error(cache_errc::bad_value, path + ": what was stored for " + url)));
-  } catch (...) {
-    // An observer's exceptions are its own.
-  }
+void report_damage(std::shared_ptr<Observer> const& observer, std::string const& path,
+                   LookupQuery const& query) {
+  detail::notify(observer, [&](Observer& told) {
+    std::string const& url = query.url().str();
+    Error const error(cache_errc::bad_value, path + ": what was stored for " + url);
+    told.on_cache_error("lookup", url, std::make_exception_ptr(error));
+  });
 }
 
 }  // namespace
@@ -207,7 +204,7 @@ asio::awaitable<Lookup> SQLiteBackend::lookup(LookupQuery query) {
     }
   }
   if (!found.damaged.empty()) {
-    report_damage(observer.get(), impl->path(), query);
+    report_damage(observer, impl->path(), query);
     if (!query.keeps_damaged()) co_await Impl::discard(bodies, found.damaged);
   }
   if (!found.lookup.selected() && found.rejected.size() > found.damaged.size())

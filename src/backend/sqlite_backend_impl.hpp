@@ -101,12 +101,9 @@ class SQLiteBackend::Impl {
   }
   // When that is committed.
   void report(std::vector<Evicted> const& evicted) const {
-    if (!observer_) return;
-    try {
-      for (Evicted const& gone : evicted) observer_->on_evicted(gone.url(), gone.size());
-    } catch (...) {
-      // An observer's exceptions are its own.
-    }
+    detail::notify(observer_, [&](Observer& observer) {
+      for (Evicted const& gone : evicted) observer.on_evicted(gone.url(), gone.size());
+    });
   }
 
   // Before anything is written. Throws Error(too_big).

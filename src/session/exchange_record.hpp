@@ -44,10 +44,7 @@ class ExchangeRecord {
     if (std::exchange(ended_, true)) return;
     event_.end(observer_->now());
     event_.set_error(error);
-    try {
-      observer_->on_exchange(event_);
-    } catch (...) {  // an observer can't fail a request
-    }
+    notify(observer_, [&](Observer& observer) { observer.on_exchange(event_); });
   }
 
  private:

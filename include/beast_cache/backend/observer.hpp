@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string_view>
 
 #include "beast_cache/config.hpp"
@@ -73,6 +74,20 @@ class Observer {
     return std::chrono::steady_clock::now();
   }
 };
+
+namespace detail {
+
+/// Tells an observer, if there is one. What it throws is its own: it can't fail what it is told of.
+template <class Tell>
+void notify(std::shared_ptr<Observer> const& observer, Tell const& tell) noexcept {
+  if (!observer) return;
+  try {
+    tell(*observer);
+  } catch (...) {
+  }
+}
+
+}  // namespace detail
 
 }  // namespace v1
 }  // namespace beast_cache

@@ -36,16 +36,14 @@ class CacheGuard {
 
   /// Reports a failure that did no harm.
   void tell(std::exception_ptr const& failure) const noexcept {
-    if (!options_->observer()) return;
-    try {
-      options_->observer()->on_cache_error(operation_, url_->str(), failure);
-    } catch (...) {  // an observer can't fail a request
-    }
+    notify(options_->observer(),
+           [&](Observer& observer) { observer.on_cache_error(operation_, url_->str(), failure); });
   }
 
  private:
   friend class CachedCore;
   friend class CachedLookup;
+  friend class ExchangeRules;
   template <class T>
   static asio::awaitable<std::optional<T>> get_guarded(CacheGuard self, asio::awaitable<T> operation) {
     std::optional<T> result;

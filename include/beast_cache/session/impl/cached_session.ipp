@@ -62,15 +62,11 @@ bool CachedCore::gives_as_is(unsigned status, bool is_coded, Request const& requ
 
 void CachedCore::give(CachedResponse& answer, Request const& request,
                       Deadline::Clock::time_point begin) const {
-  auto const& observer = backend_->options().observer();
-  if (observer) {
-    try {
-      observer->on_saved(request.url().str(), answer.body().size(),
-                         answer.response_time() - answer.request_time());
-    } catch (...) {  // an observer can't fail a request
-    }
-    tell(*observer, request.url().str(), answer.cache_status());
-  }
+  notify(backend_->options().observer(), [&](Observer& observer) {
+    std::string const& url = request.url().str();
+    observer.on_saved(url, answer.body().size(), answer.response_time() - answer.request_time());
+    observer.on_response(url, answer.cache_status());
+  });
   answer.set_elapsed(Deadline::Clock::now() - begin);
 }
 
@@ -296,12 +292,7 @@ asio::awaitable<void> CachedCore::revalidate(std::shared_ptr<CachedCore> self, R
       while (count != 0) count = co_await response->read_some(asio::buffer(buffer));
     }
   } catch (...) {
-    auto const& observer = self->backend_->options().observer();
-    if (!observer) co_return;
-    try {
-      observer->on_cache_error("revalidate", url.str(), std::current_exception());
-    } catch (...) {  // an observer's exceptions are its own
-    }
+    CacheGuard(self->backend_->options(), "revalidate", url).tell(std::current_exception());
   }
 }
 

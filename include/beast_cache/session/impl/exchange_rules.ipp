@@ -45,13 +45,6 @@ inline bool same_vary(http::fields const& a, http::fields const& b) {
                     [](auto const& x, auto const& y) { return x.value() == y.value(); });
 }
 
-inline void tell(Observer& observer, std::string_view url, std::string_view status) noexcept {
-  try {
-    observer.on_response(url, status);
-  } catch (...) {  // an observer can't fail a request
-  }
-}
-
 /// One request, and what the rules and the user's options say of the responses to it.
 class ExchangeRules {
  protected:
@@ -314,14 +307,13 @@ class ExchangeRules {
 
   void report_saved(std::uint64_t bytes, CacheInfo const& stored, bool asked) const noexcept {
     auto const time = asked ? std::chrono::milliseconds(0) : stored.response_time() - stored.request_time();
-    try {
-      options().observer()->on_saved(request_.url().str(), bytes, time);
-    } catch (...) {  // an observer can't fail a request
-    }
+    notify(options().observer(),
+           [&](Observer& observer) { observer.on_saved(request_.url().str(), bytes, time); });
   }
 
   void report(std::string_view status) const noexcept {
-    tell(*options().observer(), request_.url().str(), status);
+    notify(options().observer(),
+           [&](Observer& observer) { observer.on_response(request_.url().str(), status); });
   }
 
  private:
@@ -363,12 +355,7 @@ class ExchangeRules {
       bool const asks_by_url = !is_query_ && (!is_get() || request_.body().empty());
       if (asks_by_url && own_key_ == create_key(options().stored_url(request_.url()))) own_key_.clear();
     } catch (...) {
-      if (options().strict()) throw;
-      if (!options().observer()) return;
-      try {
-        options().observer()->on_cache_error("key", request_.url().str(), std::current_exception());
-      } catch (...) {  // an observer can't fail a request
-      }
+      core_guard("key").handle();
     }
   }
 

@@ -135,13 +135,10 @@ class RepeatableReader final : public BodyReader {
 
  private:
   void tell() noexcept {
-    std::shared_ptr<Observer> const observer = std::exchange(observer_, nullptr);
-    if (!observer) return;
-    try {
-      observer->on_saved(request_.url().str(), size_, time_);
-      observer->on_response(request_.url().str(), status_);
-    } catch (...) {  // an observer can't fail a request
-    }
+    notify(std::exchange(observer_, nullptr), [&](Observer& observer) {
+      observer.on_saved(request_.url().str(), size_, time_);
+      observer.on_response(request_.url().str(), status_);
+    });
   }
   /// Once, however often it is read again.
   void tell_failure(std::exception_ptr const& failure) noexcept {

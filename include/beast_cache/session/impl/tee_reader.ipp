@@ -117,12 +117,8 @@ class TeeReader final : public BodyReader {
   }
 
   void tell() noexcept {
-    auto const observer = std::exchange(observer_, nullptr);
-    if (!observer) return;
-    try {
-      observer->on_response(url_, stored_ ? stored_status_ : unstored());
-    } catch (...) {  // an observer can't fail a request
-    }
+    notify(std::exchange(observer_, nullptr),
+           [&](Observer& observer) { observer.on_response(url_, stored_ ? stored_status_ : unstored()); });
   }
 
   void land(SingleFlight::Outcome outcome) noexcept {
