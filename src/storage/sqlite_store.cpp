@@ -397,11 +397,13 @@ class Store final : public SQLiteStore {
       KeyPage page = co_await store_->page_keys(after_, std::exchange(ahead_, nullptr));
       is_last_ = page.is_last;
       if (!is_last_) {
-        after_ = page.keys.back();
+        after_ = page.last_key();
         asio::any_io_executor const executor = co_await asio::this_coro::executor;
-        ahead_ = store_->read_ahead(after_, executor);
+        ahead_ = store_->read_ahead(after_, executor, std::exchange(spare_, KeyPage()));
       }
-      co_return std::move(page.keys);
+      std::vector<std::string> keys = page.keys();
+      spare_ = std::move(page);
+      co_return keys;
     }
 
    private:
@@ -409,6 +411,7 @@ class Store final : public SQLiteStore {
     std::optional<std::string> after_;
     bool is_last_ = false;
     std::shared_ptr<KeysAhead> ahead_;
+    KeyPage spare_;  // memory for the page after that
   };
 
   asio::awaitable<KeyPage> page_keys(std::optional<std::string> after, std::shared_ptr<KeysAhead> ahead) {
@@ -416,17 +419,18 @@ class Store final : public SQLiteStore {
     auto job = [self = self(), after = std::move(after), ahead = std::move(ahead)](Handle& handle) {
       std::optional<KeyPage> page;
       if (ahead) page = ahead->take();
-      return page ? std::move(*page) : self->table_->page_keys(handle, after);
+      return page ? std::move(*page) : self->table_->page_keys(handle, after, KeyPage());
     };
     return run<KeyPage>(Kind(Mode::read), std::move(job));
   }
 
   // Nothing if that can't be begun. A failure is found again by who asks for them.
   std::shared_ptr<KeysAhead> read_ahead(std::optional<std::string> after,
-                                        asio::any_io_executor const& executor) {
+                                        asio::any_io_executor const& executor, KeyPage memory) {
     auto ahead = std::make_shared<KeysAhead>();
-    auto job = [self = self(), after = std::move(after), ahead](Handle& handle) {
-      ahead->put(self->table_->page_keys(handle, after));
+    auto job = [self = self(), after = std::move(after), ahead,
+                memory = std::move(memory)](Handle& handle) mutable {
+      ahead->put(self->table_->page_keys(handle, after, std::move(memory)));
     };
     auto const ignored = [](std::exception_ptr const&) noexcept {};
     try {

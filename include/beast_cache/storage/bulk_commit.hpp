@@ -61,7 +61,8 @@ class BulkTarget {
 /// until the commit, so that a bulk of that size keeps nobody waiting. A bigger one begins its transaction
 /// then and goes on in parts of 1 MiB. From there to its end other writes, of this process and of others,
 /// queue behind it, and fail with `cache_errc::busy` if that takes longer than the busy timeout: so does one
-/// that the bulk's own coroutine awaits outside of the bulk. Reads never wait.
+/// that the bulk's own coroutine awaits outside of the bulk. Reads never wait, but in a `:memory:` database,
+/// whose only handle the bulk has.
 ///
 /// The owner sees its own changes, nobody else sees any before the commit. An empty bulk commits nothing.
 ///

@@ -214,8 +214,9 @@ void CacheTable::page(Handle& handle, std::optional<std::string> const& after, s
                       detail::ValueSink const& sink) const {
   Statement query = handle.statement(after ? page_ : first_page_);
   if (after) query.bind_text(1, *after);
-  std::size_t count = 0, bytes = 0;
+  std::size_t count = 0, bytes = 0, rows = 0;
   while (count < limit && bytes < page_bytes && query.step()) {
+    if (++rows % 256 == 0) handle.check_cancelled();
     std::string_view const key = query.bytes(2);
     bool const good = take(handle, query, key, [&](std::string_view value) {
       bytes += key.size() + value.size() + 2 * overhead;
@@ -225,21 +226,32 @@ void CacheTable::page(Handle& handle, std::optional<std::string> const& after, s
   }
 }
 
-CacheTable::KeyPage CacheTable::page_keys(Handle& handle, std::optional<std::string> const& after) const {
+CacheTable::KeyPage CacheTable::page_keys(Handle& handle, std::optional<std::string> const& after,
+                                          KeyPage memory) const {
   Statement query = handle.statement(after ? page_keys_ : first_page_keys_);
   if (after) query.bind_text(1, *after);
-  KeyPage page;
-  std::vector<std::string>& keys = page.keys;
+  KeyPage page = std::move(memory);
+  page.clear();
   std::size_t bytes = 0;
   while (bytes < page_bytes) {
     page.is_last = !query.step();
     if (page.is_last) break;
-    keys.emplace_back(query.bytes(0));
-    bytes += keys.back().size() + overhead;
-    // They are mostly alike: growing again and again would copy them more often than they are read.
-    if (keys.size() == 64) keys.reserve(page_bytes / (bytes / 64) + 64);
+    std::string_view const key = query.bytes(0);
+    page.add(key);
+    bytes += key.size() + overhead;
   }
   return page;
+}
+
+std::vector<std::string> CacheTable::KeyPage::keys() const {
+  std::vector<std::string> keys;
+  keys.reserve(sizes_.size());
+  std::size_t at = 0;
+  for (std::uint32_t const size : sizes_) {
+    keys.emplace_back(bytes_, at, size);
+    at += size;
+  }
+  return keys;
 }
 
 bool CacheTable::scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const {

@@ -56,14 +56,32 @@ class CacheTable final : public Schema {
   // See SQLiteStore.
   void page(Handle& handle, std::optional<std::string> const& after, std::size_t limit,
             detail::ValueSink const& sink) const;
-  // Some of the keys behind that one, and whether they are the last ones.
+  // Some of the keys behind that one, and whether they are the last ones. They are made strings of where they
+  // are wanted: as strings they would take twice the memory on its way from one processor to the other.
   class KeyPage {
    public:
     KeyPage() = default;
-    std::vector<std::string> keys;
+    // Its memory stays.
+    void clear() noexcept {
+      bytes_.clear();
+      sizes_.clear();
+      is_last = false;
+    }
+    void add(std::string_view key) {
+      bytes_.append(key);
+      sizes_.push_back(static_cast<std::uint32_t>(key.size()));
+    }
+    std::vector<std::string> keys() const;
+    // Of one that is not empty.
+    std::string last_key() const { return bytes_.substr(bytes_.size() - sizes_.back()); }
     bool is_last = false;
+
+   private:
+    std::string bytes_;  // of all of them
+    std::vector<std::uint32_t> sizes_;
   };
-  KeyPage page_keys(Handle& handle, std::optional<std::string> const& after) const;
+  // @param memory For the page.
+  KeyPage page_keys(Handle& handle, std::optional<std::string> const& after, KeyPage memory) const;
   bool scan(Handle& handle, detail::ScanPosition& position, detail::ValueSink const& sink) const;
 
   // A value that is read piece by piece.
