@@ -4,6 +4,7 @@
 
 #include "backend/digest.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
+#include "beast_cache/policy/vary.hpp"
 
 namespace beast_cache {
 inline namespace v1 {
@@ -163,6 +164,14 @@ std::optional<bool> ResponseRow::matches(LookupQuery const& query, AtRest const&
   std::optional<http::fields> const vary = decode_fields(at_rest, vary_headers_);
   if (!headers || !vary) return std::nullopt;
   return query.matches(*headers, *vary, method, principal_);
+}
+
+TimePoint ResponseRow::date(AtRest const& at_rest) const {
+  std::optional<http::fields> const headers = at_rest.encrypts()
+                                                  ? decode_fields(at_rest, headers_)
+                                                  : parse_headers_named(headers_, http::field::date);
+  TimePoint const arrival{std::chrono::milliseconds(response_time_)};
+  return headers ? policy::detail::date_of(*headers, arrival) : arrival;
 }
 
 void ResponseRow::bind(sqlite::Statement& statement) const {

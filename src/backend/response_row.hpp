@@ -75,6 +75,9 @@ class ResponseRow {
   // Whether it answers a query, without decoding more than that takes; nothing when it can't be decoded.
   std::optional<bool> matches(LookupQuery const& query, AtRest const& at_rest) const;
 
+  // What Date says, or the time of arrival.
+  TimePoint date(AtRest const& at_rest) const;
+
   // Binds the parameters 1 to 17.
   void bind(sqlite::Statement& statement) const;
 

@@ -141,6 +141,26 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter
   co_return removed;
 }
 
+namespace {
+
+// Reads a body in pieces to its end. The reader that finds a damaged one takes the response away.
+asio::awaitable<bool> is_damaged(StoredBody body) {
+  std::unique_ptr<BodyReader> const reader = body.open();
+  std::string buffer(std::size_t{65536}, '\0');
+  std::size_t count = 1;
+  bool damaged = false;
+  try {
+    while (count != 0) count = co_await reader->read_some(asio::buffer(buffer));
+  } catch (Error const& error) {
+    damaged = error.code() == cache_errc::bad_value;
+    // Somebody else's stays; one that was removed meanwhile is gone.
+    if (!damaged && error.code() != cache_errc::bad_signature && error.code() != cache_errc::changed) throw;
+  }
+  co_return damaged;
+}
+
+}  // namespace
+
 asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress progress) {
   std::shared_ptr<LargeBodies> const bodies = impl_->bodies();
   std::uint64_t seen = 0;
@@ -163,6 +183,10 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress pro
     if (!slice.ids.empty()) {
       Writing const writing(bodies->database().epochs());
       removed += co_await bodies->write(drop);
+    }
+    for (StoredBody const& body : slice.large) {
+      bool const damaged = co_await is_damaged(body);
+      if (damaged) ++removed;
     }
     if (more && progress) progress(seen, removed);
   }

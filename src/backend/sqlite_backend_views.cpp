@@ -57,14 +57,25 @@ std::vector<RowKey> rows_after(Handle& handle, RowKey const& after, std::size_t 
 
 using Rows = std::vector<std::pair<RowKey, StoredResponse>>;
 
+// In a catch block: what is damaged is none of a walk's; anything else ends it.
+void pass_over(Error const& error) {
+  if (error.code() != cache_errc::bad_value) throw;
+}
+
 Rows read_page(Handle& handle, LargeBodies& bodies, RowKey after, std::size_t limit) {
   Rows page;
   bool more = true;
   while (more && page.empty()) {  // what is about to be removed is passed over
+    handle.check_cancelled();
     std::vector<RowKey> const rows = rows_after(handle, after, limit);
     for (RowKey const& row : rows) {
-      std::optional<StoredResponse> response = detail::read_variant(handle, bodies, row.key(), row.variant());
-      if (response) page.emplace_back(row, std::move(*response));
+      try {
+        std::optional<StoredResponse> response =
+            detail::read_variant(handle, bodies, row.key(), row.variant());
+        if (response) page.emplace_back(row, std::move(*response));
+      } catch (Error const& error) {
+        pass_over(error);
+      }
     }
     more = !rows.empty();
     if (more) after = rows.back();
@@ -208,14 +219,23 @@ class SQLiteBackend::ResponseView final : public BaseCache<CachedResponse> {
 
   asio::awaitable<std::vector<Entry>> page(std::optional<std::string> after, std::size_t limit) override {
     std::shared_ptr<LargeBodies> const bodies = this->bodies();
-    RowKey const from = after ? RowKey::place(*after) : RowKey();
+    RowKey from = after ? RowKey::place(*after) : RowKey();
     auto job = [&](Handle& handle) { return read_page(handle, *bodies, from, limit); };
-    Rows rows = co_await bodies->read(job);
     std::vector<Entry> entries;
-    entries.reserve(rows.size());
-    for (auto& [key, stored] : rows) {
-      CachedResponse whole = co_await read_whole(std::move(stored));
-      entries.emplace_back(key.text(), std::move(whole));
+    bool more = true;
+    while (more && entries.empty()) {
+      Rows rows = co_await bodies->read(job);
+      entries.reserve(rows.size());
+      for (auto& [key, stored] : rows) {
+        try {
+          CachedResponse whole = co_await read_whole(std::move(stored));
+          entries.emplace_back(key.text(), std::move(whole));
+        } catch (Error const& error) {
+          pass_over(error);
+        }
+      }
+      more = !rows.empty();
+      if (more) from = rows.back().first;
     }
     co_return entries;
   }

@@ -1,12 +1,14 @@
 #include "backend/stored_responses.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "backend/digest.hpp"
 #include "backend/sqlite_schema.hpp"
 #include "beast_cache/backend/cache_key.hpp"
 #include "beast_cache/backend/impl/header_block.hpp"
 #include "beast_cache/policy/no_vary_search.hpp"
+#include "beast_cache/policy/vary.hpp"
 #include "detail/body_buffers.hpp"
 #include "storage/sqlite/key_feed.hpp"
 
@@ -20,8 +22,10 @@ using Verdict = Seal::Verdict;
 // The best row so far.
 class Candidate {
  public:
-  Candidate(sqlite::Statement const& select, ResponseRow const& row)
-      : id_(select.integer(ResponseRow::id_column)),
+  // @param date Of the response.
+  Candidate(sqlite::Statement const& select, ResponseRow const& row, TimePoint date = TimePoint())
+      : date_(date),
+        id_(select.integer(ResponseRow::id_column)),
         body_id_(select.integer(ResponseRow::body_id_column)),
         row_(row.keep()) {
     if (select.is_null(ResponseRow::body_column)) return;
@@ -30,8 +34,9 @@ class Candidate {
   }
 
   std::int64_t id() const noexcept { return id_; }
-  bool is_older_than(std::int64_t response_time, std::int64_t id) const noexcept {
-    return row_.response_time() != response_time ? row_.response_time() < response_time : id_ < id;
+  // RFC 9111 section 4: the latest Date.
+  bool is_newer_than(TimePoint date, std::int64_t response_time, std::int64_t id) const noexcept {
+    return std::tuple(date_, row_.response_time(), id_) > std::tuple(date, response_time, id);
   }
 
   // Of the body. That of one in pieces is judged as they are read.
@@ -80,6 +85,7 @@ class Candidate {
 
   std::uint64_t size() const noexcept { return static_cast<std::uint64_t>(row_.size()); }
 
+  TimePoint date_;
   std::int64_t id_, body_id_;
   ResponseRow row_;
   std::int64_t coding_ = as_it_came;
@@ -129,12 +135,13 @@ std::optional<Candidate> newest_match(sqlite::Handle& handle, LookupQuery const&
       reject(found, id, verdict);
       continue;
     }
-    if (best && !best->is_older_than(row.response_time(), id)) continue;
     std::optional<bool> const matches = row.matches(query, bodies.at_rest());
     if (matches == true) {
-      best.emplace(heads, row);
+      TimePoint const date = row.date(bodies.at_rest());
+      if (!best || !best->is_newer_than(date, row.response_time(), id)) best.emplace(heads, row, date);
       continue;
     }
+    if (best) continue;
     std::optional<CachedHead> head;
     if (matches) head = row.decode(query.url(), bodies.at_rest());
     if (!head) {
@@ -190,14 +197,15 @@ std::optional<Candidate> newest_equivalent(sqlite::Handle& handle, LookupQuery c
     std::int64_t const id = heads.integer(ResponseRow::id_column);
     if (std::find(found.rejected.begin(), found.rejected.end(), id) != found.rejected.end()) continue;
     ResponseRow const row(heads);
-    if (best && !best->is_older_than(row.response_time(), id)) continue;
     if (judge_head(heads, row, sha256_hex(row.url()), seal) != Verdict::good) continue;
     std::optional<Url> const url = Url::parse(row.url());
     std::optional<CachedHead> head;
     if (url) head = row.decode(*url, bodies.at_rest());
     bool const matches = head && policy::NoVarySearch(head->headers()).equivalent(*url, query.url()) &&
                          query.matches(head->headers(), *head);
-    if (matches) best.emplace(heads, row);
+    if (!matches) continue;
+    TimePoint const date = policy::detail::date_of(head->headers(), head->response_time());
+    if (!best || !best->is_newer_than(date, row.response_time(), id)) best.emplace(heads, row, date);
   }
   return best;
 }
@@ -312,7 +320,10 @@ DamagedSlice find_damaged(sqlite::Handle& handle, LargeBodies& bodies, Walk& wal
   while (keys.step()) {
     slice.last = keys.integer(0);
     ++slice.seen;
-    if (is_damaged(handle, bodies, slice.last, std::string(keys.bytes(1)))) slice.ids.push_back(slice.last);
+    std::optional<StoredResponse> response;
+    Verdict const verdict = read_row(handle, bodies, slice.last, std::string(keys.bytes(1)), response);
+    if (verdict == Verdict::damaged) slice.ids.push_back(slice.last);
+    if (response && response->body().source()) slice.large.push_back(response->body());
   }
   return slice;
 }

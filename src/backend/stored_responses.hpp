@@ -74,6 +74,7 @@ class DamagedSlice {
   DamagedSlice() = default;
 
   std::vector<std::int64_t> ids;  // of the damaged ones
+  std::vector<StoredBody> large;  // those in pieces, which are not looked at
   std::int64_t last = 0;          // the last one that was looked at
   std::uint64_t seen = 0;         // none at the end
 };

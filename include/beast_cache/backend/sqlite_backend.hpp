@@ -73,9 +73,9 @@ class SQLiteBackend final : public CacheBackend {
 
   /// The table `responses`. Keys are `KEY/VARIANT`, of the columns of these names: those of one URL begin
   /// with its `create_key` and lie together. A response is written under its own key only.
-  /// Errors: `cache_errc::bad_value` for what is damaged, until `remove_invalid`; `invalid_argument` for
-  ///   `write` under another key. Executor and hops: one each; a body in pieces takes one more for each.
-  ///   `close` closes the backend.
+  /// Errors: `cache_errc::bad_value` for reading what is damaged, which cursors pass over;
+  ///   `invalid_argument` for `write` under another key. Executor and hops: one each; a body in pieces takes
+  ///   one more for each. `close` closes the backend.
   std::shared_ptr<BaseCache<CachedResponse>> responses() const override;
   /// The table `redirects`: keys and values are URLs, the one that redirected and the one that it led to in
   /// the end. Errors: `http_errc::invalid_url` for writing what is none.
@@ -90,10 +90,10 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<std::uint64_t> remove_matching(EntryFilter filter,
                                                  RemovalProgress progress = RemovalProgress());
   /// Removes what can't be used any more because it is damaged: rows whose checksum is wrong, and whose body
-  /// is, or is missing. The pieces of large bodies are checked when they are read. What is signed with
-  /// another key is somebody else's, and stays. @return How many responses. Cancellation: all types; what is
-  /// removed stays so. Executor and hops: a hop for each 256 rows, whose bodies are read, and one more where
-  /// something is removed.
+  /// is, or is missing. What is signed with another key is somebody else's, and stays. @return How many
+  /// responses. Cancellation: all types; what is removed stays so. Executor and hops: a hop for each 256
+  /// rows, whose bodies are read, one for each MiB of the larger ones, and one more where something is
+  /// removed.
   asio::awaitable<std::uint64_t> remove_invalid(RemovalProgress progress = RemovalProgress());
 
   /// Keeps whatever is stored for a URL, now or later, from being taken out for want of room (`max_bytes`,

@@ -101,6 +101,11 @@ class SharedStream : public std::enable_shared_from_this<SharedStream> {
     std::lock_guard const lock(mutex_);
     return state_ != State::closed && state_ != State::open;
   }
+  /// Whether the source has gone before the end.
+  bool is_lost() noexcept {
+    std::lock_guard const lock(mutex_);
+    return state_ == State::lost;
+  }
   /// What it ended by. Source and readers, after the end.
   std::exception_ptr const& failure() const noexcept { return failure_; }
 

@@ -104,17 +104,19 @@ inline bool same_field(std::string_view name, http::fields const* a, http::field
   return has_preferences && same_preferences(field, lines_a, lines_b);
 }
 
+/// What Date says, or the time of arrival.
+inline TimePoint date_of(http::fields const& response_headers, TimePoint response_time) noexcept {
+  FieldLine line;
+  for (auto const& f : response_headers) {
+    if (f.name() == http::field::date) line.add(f.value());
+  }
+  return date_value(line, response_time);
+}
+
 /// Whether `a` is to be preferred to `b` (RFC 9111 section 4: the latest Date).
 inline bool is_newer(StoredView const& a, StoredView const& b) noexcept {
-  auto const date = [](StoredView const& stored) {
-    FieldLine line;
-    for (auto const& f : stored.headers()) {
-      if (f.name() == http::field::date) line.add(f.value());
-    }
-    return date_value(line, stored.response_time());
-  };
-  auto const date_a = date(a);
-  auto const date_b = date(b);
+  auto const date_a = date_of(a.headers(), a.response_time());
+  auto const date_b = date_of(b.headers(), b.response_time());
   return date_a > date_b || (date_a == date_b && a.response_time() >= b.response_time());
 }
 

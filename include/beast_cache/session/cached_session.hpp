@@ -78,7 +78,7 @@ class CachedCore : public std::enable_shared_from_this<CachedCore> {
   /// the user's functions say. Prepares it.
   bool prepare_plain(Request& request, CacheDirectives const& directives) const;
   /// Whether a stored response is given to such a request as it is.
-  bool gives_as_is(unsigned status, bool is_coded, Request const& request) const;
+  bool gives_as_is(ResponseHead const& stored, bool is_coded, Request const& request) const;
   std::optional<CachedResponse> answer_early(EarlyLookup& early, Request const& request) const;
   /// Tells of an answer to such a request.
   void give(CachedResponse& answer, Request const& request,

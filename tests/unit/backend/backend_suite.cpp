@@ -128,6 +128,16 @@ TEST_CASE("Of several variants that answer, the newest does") {
   CHECK(find(*backend, url, "B: 1\r\n") == "by B, of earlier");
 }
 
+TEST_CASE("Of several variants that answer, the one with the latest Date does, whenever it came") {
+  AnyBackend backend;
+  INFO(backend.name());
+  Request const both = make_request(url, "A: 1\r\nB: 1\r\n");
+  run(backend->store(answer(both, "Vary: A\r\nDate: Thu, 01 Jan 2026 00:00:50 GMT\r\n", "later", 10)));
+  run(backend->store(answer(both, "Vary: B\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n", "earlier", 20)));
+  CHECK(body_of(run(backend->lookup(LookupQuery(both, "")))) == "later");
+  CHECK(find(*backend, url, "B: 1\r\n") == "earlier");
+}
+
 TEST_CASE("A response that varies on everything answers nothing") {
   AnyBackend backend;
   INFO(backend.name());

@@ -285,6 +285,19 @@ TEST_CASE("A body that is being removed is not found any more, unless that is ro
   CHECK(look_up().selected.has_value() == (end != "committed"));
 }
 
+TEST_CASE("A body in pieces of which one is damaged, or missing, is found and removed") {
+  auto const damage = GENERATE(as<std::string>(), "UPDATE responses_chunks SET data = zeroblob(length(data))",
+                               "DELETE FROM responses_chunks");
+  World world;
+  world.store(pattern(3 * piece), "http://example.org/1");
+  CHECK(run(world.backend->remove_invalid()) == 0);
+  world.ask(damage + " WHERE id % 16777216 = 2");
+  world.store(pattern(3 * piece), "http://example.org/2");
+  CHECK(run(world.backend->remove_invalid()) == 1);
+  CHECK(world.ask("SELECT url FROM responses") == "http://example.org/2");
+  CHECK(run(world.backend->remove_invalid()) == 0);
+}
+
 TEST_CASE("A damaged piece is an error in its place, and the response is removed") {
   auto const damage = GENERATE(
       as<std::string>(), "UPDATE responses_chunks SET data = zeroblob(length(data)) WHERE id % 16777216 = 5",

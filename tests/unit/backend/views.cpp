@@ -175,14 +175,14 @@ TEST_CASE("Bodies in pieces are read whole, one at a time") {
   CHECK(execute(file.path(), "SELECT count(*) FROM responses_chunks") == "0");
 }
 
-TEST_CASE("A damaged response is an error until it is removed") {
+TEST_CASE("A damaged response is an error where it is asked for, and passed over by a walk") {
   File file;
   file.store(page("http://example.org/1", "one"));
   file.store(page("http://example.org/2", "two"));
   execute(file.path(), "UPDATE responses SET body = 'oNe' WHERE id = 1");
   CachedResponse const damaged = page("http://example.org/1", "one");
   CHECK(failure_of(file.responses->read(key_of(damaged))) == cache_errc::bad_value);
-  CHECK(failure_of(all_of(file.responses->values())) == cache_errc::bad_value);
+  CHECK(run(all_of(file.responses->values())).size() == 1);
   CHECK(run(all_of(file.responses->keys())).size() == 2);
   CHECK(run(file.backend.remove_invalid()) == 1);
   CHECK(run(all_of(file.responses->values())).size() == 1);

@@ -290,6 +290,32 @@ TEST_CASE("the time that the first one has is not that of the others") {
   CHECK(leader->body == "first second");
 }
 
+TEST_CASE("when the time of the first one is over, who has given nothing away asks for itself") {
+  Audience audience;
+  auto const leader = audience.ask(audience.session.get(url).timeout(3'600'000ms).stream());
+  std::optional<CachedResponse> whole;
+  asio::awaitable<CachedResponse> request = audience.session.get(url);
+  asio::co_spawn(audience.io, std::move(request), [&](std::exception_ptr failure, CachedResponse response) {
+    REQUIRE_FALSE(failure);
+    whole = std::move(response);
+  });
+  auto const streamed = audience.ask();
+  audience.open();
+  audience.push("first ");
+  CHECK(audience.asked() == 1);
+  audience.drip().break_off(http_errc::timeout);
+  audience.settle();
+  CHECK(leader->code() == http_errc::timeout);
+  CHECK(streamed->code() == http_errc::truncated);  // it had some: the time that is over is not its own
+  REQUIRE(audience.asked() == 2);
+  audience.open(1);
+  audience.push("anew", 1);
+  audience.end(1);
+  REQUIRE(whole);
+  CHECK(whole->body() == "anew");
+  CHECK(whole->cache_status() == "beast_cache; fwd=miss; ttl=60; stored; detail=\"reading failed\"");
+}
+
 TEST_CASE("those that read along may have all the time there is") {
   Audience audience;
   auto const endless = [&] { return audience.session.get(url).timeout(std::chrono::milliseconds::max()); };

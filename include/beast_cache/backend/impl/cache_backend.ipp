@@ -109,7 +109,8 @@ void CacheBackend::select_newest(Lookup& found, LookupQuery const& query,
   CachedResponse* newest = nullptr;
   for (auto& response : variants) {
     bool const matches = query.matches(response.headers(), response);
-    if (matches && (!newest || response.response_time() >= newest->response_time())) newest = &response;
+    auto const view = [](CachedResponse const& of) { return view_of(of, of); };
+    if (matches && (!newest || policy::detail::is_newer(view(response), view(*newest)))) newest = &response;
   }
   if (!newest) return;
   if (query.has_own_key()) newest->set_key(query.key());

@@ -63,9 +63,8 @@ class CachedAnswer : protected CachedLookup {
     CacheInfo info(entry);
     info.set_from_cache(true).set_cache_status(status.str());
     restore_cookies(entry, info);
-    std::uint64_t const size = is_unmodified ? 0 : arrival->size().value_or(0);
-    if (is_observed()) report_saved(size, info, asks_);
     if (is_unmodified) {
+      if (is_observed()) report_saved(0, info, asks_);
       reader_.reset();
       auto none = std::make_unique<StringReader>(std::string());
       return CachedStream(StreamedResponse(std::move(head), std::move(none)), std::move(info));
@@ -75,7 +74,11 @@ class CachedAnswer : protected CachedLookup {
                                                   std::move(reader_), true);
     StreamedResponse response = decoded(StreamedResponse(std::move(head), std::move(coded)));
     auto body = std::make_unique<FlightReader>(arrival, response.take_body());
-    return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(body)),
+    auto repeatable =
+        std::make_unique<RepeatableReader>(core_, std::move(body), request_again(), directives_);
+    if (is_observed()) repeatable->tells(options().observer(), info, arrival->size().value_or(0), asks_);
+    is_told_later_ = true;
+    return CachedStream(StreamedResponse(static_cast<ResponseHead&&>(response), std::move(repeatable)),
                         std::move(info));
   }
 

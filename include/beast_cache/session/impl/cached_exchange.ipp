@@ -157,9 +157,7 @@ class CachedExchange : private CachedAnswer {
     bool there = found && found->selected() && found->selected()->status() != 206 &&
                  policy::validates(view_of(*found->selected()), not_modified);
     // It may be another one by now.
-    there = there && allows_status(found->selected()->status()) &&
-            policy::may_answer_other_fields(view_of(*found->selected())) &&
-            policy::accepts_coding(request_.headers(), found->selected()->headers());
+    there = there && fits(*found->selected()) && policy::may_answer_other_fields(view_of(*found->selected()));
     if (there && options().has_filter()) there = co_await passes_filter(*found->selected());
     if (there) stored_ = std::move(found->selected());
     co_return there;
@@ -232,7 +230,10 @@ class CachedExchange : private CachedAnswer {
     stored_->headers() = policy::freshened(stored_->headers(), current, rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
     policy::Freshness const fresh = set_expiry(*stored_, *stored_);
-    if (!limits().stores() || before_.outdate(stored_->headers())) co_return fresh;
+    if (!limits().stores() || before_.outdate(stored_->headers())) {
+      status.not_stored(obstacle(*stored_));
+      co_return fresh;
+    }
     if (may_store(*stored_)) {
       bool done = true;
       if (other_variant) {
@@ -250,6 +251,7 @@ class CachedExchange : private CachedAnswer {
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
+      status.not_stored(obstacle(*stored_));
       co_await forget("invalidate", *stored_);
     }
     co_return fresh;
@@ -263,14 +265,26 @@ class CachedExchange : private CachedAnswer {
     bool const follows_head = request_.method() == http::verb::head && stored_ &&
                               stored_->method() == http::verb::get && stored_->status() == 200;
     if (follows_head) co_await apply_head(response);
-    if (options().has_filter() && may_store(response)) {
+    bool const storable = may_store(response);
+    if (options().has_filter() && storable) {
       CacheInfo info;
       info.set_method(request_.method()).set_principal(principal()).set_times(request_time_, response_time_);
       CachedHead const head(static_cast<ResponseHead const&>(response), std::move(info));
       std::optional<bool> const keeps = co_await ask_filter(head);
       filtered_out_ = !keeps.value_or(false);
     }
+    bool const stays_out = !storable || filtered_out_;
+    if (stays_out && supersedes(response)) co_await forget("invalidate", *stored_);
     co_return pass_on(std::move(response), std::move(status));
+  }
+
+  /// Whether the response takes the place of what is stored even where it is not stored itself (RFC 9111
+  /// section 4.3.3): that would be given as the answer again.
+  bool supersedes(ResponseHead const& response) const {
+    if (!stored_ || judged_method() != http::verb::get || stored_->method() == http::verb::head) return false;
+    unsigned const status = response.status();
+    bool const is_whole = (status >= 200 && status < 400 && status != 206 && status != 304);
+    return is_whole || status == 404 || status == 410;
   }
 
   /// What the answer to a HEAD says of a stored answer to GET (RFC 9111 section 4.3.5).
@@ -306,7 +320,7 @@ class CachedExchange : private CachedAnswer {
     bool const is_bare = range && !combines && policy::may_lack_fields(request_.headers());
     if (unstorable.empty() && is_bare) unstorable = "a part for If-Range";
     if (unstorable.empty() && response.body().remaining().value_or(0) > most) unstorable = "too large";
-    if (unstorable.empty() && range && !limits().looks()) unstorable = "a part, without a look-up";
+    if (unstorable.empty() && range && !knows_stored_) unstorable = "a part, without a look-up";
     if (!unstorable.empty()) {
       info = CacheInfo().set_cache_status(status.not_stored(unstorable).str());
       return CachedStream(decoded(std::move(response)), std::move(info));

@@ -113,18 +113,25 @@ class CachedLookup : protected ExchangeRules {
         co_return;
       }
     }
-    bool usable = found.selected() && allows_status(found.selected()->status());
+    bool usable = found.selected() && fits(*found.selected());
+    knows_stored_ = !has_failed_ && found.selected().has_value() == usable;
     if (usable && options().has_filter()) usable = co_await passes_filter(*found.selected());
     if (usable) {
       stored_ = std::move(found.selected());
       selected_.emplace(judged_view(std::as_const(*stored_)));
       decision_ = policy::evaluate(view(), &*selected_, rules(), now_);
-    } else if (found.has_other_variants() && decision_.reason() == policy::Reason::uri_miss) {
+    } else if (!found.candidates().empty() && decision_.reason() == policy::Reason::uri_miss) {
       candidates_ = found.candidates();
       // Of a part nobody knows whether it holds the bytes that are asked for.
       std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
       decision_ = policy::Decision(decision_.action(), policy::Reason::vary_miss);
     }
+  }
+
+  /// Whether an answer may be given for this request. (An origin that codes its answers and does not say Vary
+  /// would have given another one to who takes no coding.)
+  bool fits(ResponseHead const& stored) const {
+    return allows_status(stored.status()) && policy::accepts_coding(request_.headers(), stored.headers());
   }
 
   /// What the filter refuses is removed.
@@ -141,6 +148,7 @@ class CachedLookup : protected ExchangeRules {
   policy::Decision decision_;
   std::unique_ptr<SingleFlight::Lead> lead_;
   std::unique_ptr<SharedStream::Reader> reader_;  // where another request's answer is read along
+  bool knows_stored_ = false;                     // what a part of it would take the place of
   bool asks_ = false;                             // the origin, or waits for one that does
   std::optional<unsigned> origin_fault_;          // what another request met with just now: a status, or 0
 
@@ -250,7 +258,7 @@ class CachedLookup : protected ExchangeRules {
       variant_ = variant_of(entry);
       co_return first;
     }
-    bool usable = allows_status(entry.status());
+    bool usable = fits(entry);
     if (usable && options().has_filter()) {
       std::optional<bool> const keeps = co_await ask_filter(entry);
       usable = keeps.value_or(false);

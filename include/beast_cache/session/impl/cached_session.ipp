@@ -56,8 +56,10 @@ bool CachedCore::prepare_plain(Request& request, CacheDirectives const& directiv
   return !has_credentials(headers) && policy::is_plain(headers);
 }
 
-bool CachedCore::gives_as_is(unsigned status, bool is_coded, Request const& request) const {
-  return !(is_coded && request.decompression()) && !is_redirect(status) && backend_->options().allows(status);
+bool CachedCore::gives_as_is(ResponseHead const& stored, bool is_coded, Request const& request) const {
+  bool const fits = !is_coded || (!request.decompression() &&
+                                  policy::accepts_coding(std::as_const(request).headers(), stored.headers()));
+  return fits && !is_redirect(stored.status()) && backend_->options().allows(stored.status());
 }
 
 void CachedCore::give(CachedResponse& answer, Request const& request,
@@ -75,7 +77,7 @@ std::optional<CachedResponse> CachedCore::glance(Request& request, CacheDirectiv
   if (backend_->options().memory_bytes() == 0 || !prepare_plain(request, directives)) return std::nullopt;
   TimePoint const now = backend_->options().clock()->now();
   std::shared_ptr<ReadyResponse const> const ready = backend_->glance(request, now);
-  if (!ready || !gives_as_is(ready->stored().status(), ready->is_coded(), request)) return std::nullopt;
+  if (!ready || !gives_as_is(ready->stored(), ready->is_coded(), request)) return std::nullopt;
   std::optional<CachedResponse> answer = ready->answer(request, now);
   if (answer) give(*answer, request, begin);
   return answer;
@@ -95,7 +97,7 @@ CachedResponse CachedCore::as_whole(CachedResponse ready) const {
 std::optional<CachedResponse> CachedCore::answer_early(EarlyLookup& early, Request const& request) const {
   std::optional<StoredResponse>& stored = early.found.selected();
   CacheOptions const& options = backend_->options();
-  if (!stored || !gives_as_is(stored->status(), is_coded(*stored), request)) return std::nullopt;
+  if (!stored || !gives_as_is(*stored, is_coded(*stored), request)) return std::nullopt;
   std::optional<CachedResponse> answer = answer_plain(*stored, options.rules(), options.clock()->now());
   if (answer) {
     // What was found may have been stored for another query (No-Vary-Search), or with more than is kept.
@@ -181,6 +183,8 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
   std::unique_ptr<BodyReader> body = stream.take_body();
   std::shared_ptr<std::string const> text;
   auto* const repeatable = dynamic_cast<RepeatableReader*>(body.get());
+  BodyReader const* const reader = repeatable ? repeatable->inner() : body.get();
+  auto const* const flight = dynamic_cast<FlightReader const*>(reader);
   bool fails = false;
   if (auto* const stored = dynamic_cast<StringReader*>(body.get())) {
     text = stored->text();
@@ -189,7 +193,9 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
     try {
       text = co_await read_rest(*body, client_->max_body_size(), stream.url().without_query());
     } catch (boost::system::system_error const& e) {
-      if (!repeatable || !is_cache_fault(e.code()) || backend_->options().strict()) throw;
+      bool const is_fault = is_cache_fault(e.code()) && !backend_->options().strict();
+      bool const is_lost = e.code() == http_errc::truncated && flight && flight->is_lost();
+      if (!repeatable || !(is_fault || is_lost)) throw;
       fails = true;
     }
   }
@@ -203,9 +209,8 @@ asio::awaitable<CachedResponse> CachedCore::finish(CachedStream stream) {
     co_return whole;
   }
   // Only now is it known whether the response was stored.
-  BodyReader const* const reader = repeatable ? repeatable->inner() : body.get();
   if (auto const* const tee = dynamic_cast<TeeReader const*>(reader)) tee->report(stream);
-  if (auto const* const flight = dynamic_cast<FlightReader const*>(reader)) flight->report(stream);
+  if (flight) flight->report(stream);
   Response whole(static_cast<ResponseHead&&>(stream), std::move(text));
   co_return CachedResponse(std::move(whole), static_cast<CacheInfo&&>(stream));
 }

@@ -46,7 +46,8 @@ class ArrivingReader final : public BodyReader {
       : core_(std::move(core)),
         request_(std::move(request)),
         arrival_(std::move(arrival)),
-        reader_(std::move(reader)) {
+        reader_(std::move(reader)),
+        follows_(follows) {
     // Two of these come to `collapse_wait`; a thread may be busy for a while.
     if (follows)
       stall_ = std::max<Clock::duration>(least_stall, core_->backend().options().collapse_wait() / 2);
@@ -107,7 +108,8 @@ class ArrivingReader final : public BodyReader {
     if (!rest_) co_await ask_for_rest();
     if (!rest_) co_await wait_for_rest();
     if (rest_) co_return;
-    if (arrival_->failure()) std::rethrow_exception(arrival_->failure());
+    // (A limit of the leader's own is its failure alone.)
+    if (!follows_ && arrival_->failure()) std::rethrow_exception(arrival_->failure());
     throw Error(http_errc::truncated,
                 std::string(arrival_->entry().url().without_query()) + ": the request that it came by ended");
   }
@@ -146,6 +148,7 @@ class ArrivingReader final : public BodyReader {
   std::shared_ptr<Request const> request_;
   std::shared_ptr<Arrival> arrival_;
   std::unique_ptr<SharedStream::Reader> reader_;
+  bool const follows_;
   std::optional<Clock::duration> stall_;
   std::optional<Clock::time_point> deadline_;
   std::shared_ptr<std::string const> piece_;
@@ -198,6 +201,9 @@ class FlightReader final : public BodyReader {
   http::fields const& trailers() const noexcept override {
     return tee_ ? tee_->trailers() : inner_->trailers();
   }
+
+  /// Whether who was to read it for all has gone before the end.
+  bool is_lost() const noexcept { return arrival_->is_lost(); }
 
   /// Lets the others have what comes, if there are any.
   asio::awaitable<void> share_if_wanted() {
