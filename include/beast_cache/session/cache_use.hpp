@@ -16,7 +16,7 @@ enum class CacheUse : std::uint8_t {
   read_only,      ///< answers and validates, and leaves the cache as it is
   offline,        ///< answers from the cache or with 504, never from the origin (RFC 9111 section 5.2.1.7)
   refresh,        ///< validates what is stored, also when it is fresh
-  force_refresh,  ///< fetches anew without looking, and stores the answer
+  force_refresh,  ///< fetches anew without looking, and stores the answer, unless it is a part (206)
   disabled,       ///< neither looks in the cache nor stores there
   /// For tests: what is stored answers, whatever its age, and what is not is fetched once and stored,
   /// whatever the method and whatever its header fields say of caching. `refresh` and `force_refresh` record
