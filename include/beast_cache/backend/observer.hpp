@@ -27,8 +27,8 @@ class Observer {
   Observer& operator=(Observer const&) = delete;
   virtual ~Observer() = default;
 
-  /// There is an answer: as soon as its head is there, or, of one that is to be stored, when its body has
-  /// been read or given up, so that `stored` in the status is what has happened.
+  /// There is an answer: as soon as its head is there, or, of one that is to be stored, or is read piece by
+  /// piece, when its body has been read or given up, so that `stored` in the status is what has happened.
   /// @param url Without user information.
   /// @param cache_status What the cache did, as in Cache-Status (RFC 9211).
   virtual void on_response(std::string_view url, std::string_view cache_status) {

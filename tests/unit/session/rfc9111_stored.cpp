@@ -30,9 +30,14 @@ TEST_CASE("a coded answer is not for who takes no coding, though the origin does
 TEST_CASE("what is stored is not given again once the origin has answered with something else") {
   unsigned status = 200;
   std::string headers = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
-  World world([&](Request const& request) { return FakeClient::answer(request, status, headers, "body"); });
+  std::string body = "body";
+  World world([&](Request const& request) { return FakeClient::answer(request, status, headers, body); },
+              CacheOptions().max_body_bytes(100));
   world.get();
   bool is_superseded = true;
+  SECTION("that is too large") {
+    body.resize(101);
+  }
   SECTION("that is not to be stored") {
     headers = "Cache-Control: no-store\r\nETag: \"b\"\r\n";
   }
@@ -73,6 +78,10 @@ TEST_CASE("a miss is called one of Vary only where a field that Vary names is th
   CHECK(has(ask(world, "HEAD").cache_status(), "fwd=uri-miss"));
   CHECK(has(world.get().cache_status(), "fwd=uri-miss"));
   CHECK(has(ask(world, {{"Authorization", "Basic YTpi"}}).cache_status(), "fwd=uri-miss"));
+  World varying(always("Cache-Control: max-age=60\r\nVary: A\r\n"));
+  ask(varying, {{"A", "1"}});
+  CHECK(has(varying.get().cache_status(), "fwd=vary-miss"));
+  CHECK(has(ask(varying, {{"A", "2"}}, url, "HEAD").cache_status(), "fwd=vary-miss"));
 }
 
 TEST_CASE("Cache-Status tells why a validated answer is stored no more") {

@@ -273,7 +273,8 @@ class CachedExchange : private CachedAnswer {
       std::optional<bool> const keeps = co_await ask_filter(head);
       filtered_out_ = !keeps.value_or(false);
     }
-    bool const stays_out = !storable || filtered_out_;
+    bool const stays_out =
+        !storable || filtered_out_ || response.body().remaining().value_or(0) > options().max_body_bytes();
     if (stays_out && supersedes(response)) co_await forget("invalidate", *stored_);
     co_return pass_on(std::move(response), std::move(status));
   }

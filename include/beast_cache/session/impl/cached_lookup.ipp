@@ -120,7 +120,7 @@ class CachedLookup : protected ExchangeRules {
       stored_ = std::move(found.selected());
       selected_.emplace(judged_view(std::as_const(*stored_)));
       decision_ = policy::evaluate(view(), &*selected_, rules(), now_);
-    } else if (!found.candidates().empty() && decision_.reason() == policy::Reason::uri_miss) {
+    } else if (varies(found) && decision_.reason() == policy::Reason::uri_miss) {
       candidates_ = found.candidates();
       // Of a part nobody knows whether it holds the bytes that are asked for.
       std::erase_if(candidates_, [](CachedHead const& head) { return head.status() == 206; });
@@ -128,6 +128,12 @@ class CachedLookup : protected ExchangeRules {
     }
   }
 
+  /// Whether it is for request fields that what was found is no answer. (Candidates are of the same user and
+  /// method; a HEAD has none among the answers to GET.)
+  bool varies(Lookup const& found) const noexcept {
+    bool const is_head = request_.method() == http::verb::head;
+    return !found.candidates().empty() || (is_head && found.has_other_variants());
+  }
   /// Whether an answer may be given for this request. (An origin that codes its answers and does not say Vary
   /// would have given another one to who takes no coding.)
   bool fits(ResponseHead const& stored) const {
