@@ -230,11 +230,9 @@ class CachedExchange : private CachedAnswer {
     stored_->headers() = policy::freshened(stored_->headers(), current, rules(), response_time_);
     stored_->set_times(request_time_, response_time_);
     policy::Freshness const fresh = set_expiry(*stored_, *stored_);
-    if (!limits().stores() || before_.outdate(stored_->headers())) {
-      status.not_stored(obstacle(*stored_));
-      co_return fresh;
-    }
-    if (may_store(*stored_)) {
+    bool const stays = !limits().stores() || before_.outdate(stored_->headers());
+    std::string_view const unstorable = obstacle(*stored_);
+    if (unstorable.empty()) {
       bool done = true;
       if (other_variant) {
         stored_->set_vary_headers(policy::nominated_fields(stored_->headers(), asked().headers()));
@@ -251,8 +249,8 @@ class CachedExchange : private CachedAnswer {
       }
       status.stored(done).ttl(std::chrono::floor<std::chrono::seconds>(fresh.left()));
     } else {
-      status.not_stored(obstacle(*stored_));
-      co_await forget("invalidate", *stored_);
+      status.not_stored(unstorable);
+      if (!stays) co_await forget("invalidate", *stored_);
     }
     co_return fresh;
   }
@@ -265,17 +263,16 @@ class CachedExchange : private CachedAnswer {
     bool const follows_head = request_.method() == http::verb::head && stored_ &&
                               stored_->method() == http::verb::get && stored_->status() == 200;
     if (follows_head) co_await apply_head(response);
-    bool const storable = may_store(response);
-    if (options().has_filter() && storable) {
+    if (options().has_filter() && may_store(response)) {
       CacheInfo info;
       info.set_method(request_.method()).set_principal(principal()).set_times(request_time_, response_time_);
       CachedHead const head(static_cast<ResponseHead const&>(response), std::move(info));
       std::optional<bool> const keeps = co_await ask_filter(head);
       filtered_out_ = !keeps.value_or(false);
     }
-    bool const stays_out =
-        !storable || filtered_out_ || response.body().remaining().value_or(0) > options().max_body_bytes();
-    if (stays_out && supersedes(response)) co_await forget("invalidate", *stored_);
+    bool const leaves_old =
+        supersedes(response) && (filtered_out_ || is_too_large(response) || !may_store(response));
+    if (leaves_old) co_await forget("invalidate", *stored_);
     co_return pass_on(std::move(response), std::move(status));
   }
 
@@ -284,8 +281,12 @@ class CachedExchange : private CachedAnswer {
   bool supersedes(ResponseHead const& response) const {
     if (!stored_ || judged_method() != http::verb::get || stored_->method() == http::verb::head) return false;
     unsigned const status = response.status();
-    bool const is_whole = (status >= 200 && status < 400 && status != 206 && status != 304);
+    bool const is_whole = status >= 200 && status < 400 && status != 206 && status != 304;
     return is_whole || status == 404 || status == 410;
+  }
+
+  bool is_too_large(StreamedResponse& response) const {
+    return response.body().remaining().value_or(0) > options().max_body_bytes();
   }
 
   /// What the answer to a HEAD says of a stored answer to GET (RFC 9111 section 4.3.5).
