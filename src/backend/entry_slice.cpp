@@ -23,12 +23,12 @@ std::int64_t Walk::end(sqlite::Handle& handle) {
   return *end_;
 }
 
-EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk) {
+EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk, std::int64_t most) {
   EntrySlice slice;
   slice.last = walk.last();
   std::int64_t const end = walk.end(handle);
   sqlite::Statement rows = handle.statement(sql::entries_between);
-  rows.bind(1, walk.last()).bind(2, end).bind(3, slice_rows);
+  rows.bind(1, walk.last()).bind(2, end).bind(3, most);
   while (rows.step()) {
     slice.last = rows.integer(0);
     ++slice.seen;
@@ -42,11 +42,6 @@ EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& w
     slice.ids.push_back(slice.last);
   }
   return slice;
-}
-
-std::uint64_t remove_slice(sqlite::Handle& handle, EntrySlice const& slice) {
-  for (std::int64_t const id : slice.ids) remove_row(handle, id);
-  return slice.ids.size();
 }
 
 void remove_lost_aliases(sqlite::Handle& handle) {

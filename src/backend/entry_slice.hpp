@@ -15,6 +15,8 @@ namespace detail {
 
 // So many rows at once: within a millisecond or two, so that other writers need not wait long.
 inline constexpr std::int64_t slice_rows = 2048;
+// And where they are removed: each slice writes most pages of the index by keys, in which its rows lie apart.
+inline constexpr std::int64_t removed_rows = 16'384;
 
 class EntrySlice {
  public:
@@ -42,10 +44,9 @@ class Walk {
 };
 
 // What comes after what `walk` has passed; the caller passes it once that has succeeded.
-EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk);
+EntrySlice read_slice(sqlite::Handle& handle, EntryFilter const& filter, Walk& walk,
+                      std::int64_t most = slice_rows);
 
-// Removes those that match. Returns how many rows went.
-std::uint64_t remove_slice(sqlite::Handle& handle, EntrySlice const& slice);
 void remove_lost_aliases(sqlite::Handle& handle);
 
 }  // namespace detail

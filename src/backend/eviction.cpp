@@ -40,7 +40,7 @@ constexpr char create_queue[] =
     "NEW.queue; "
     "END;"
     "CREATE TRIGGER responses_queue_out AFTER DELETE ON responses_queue BEGIN "
-    "UPDATE responses_queue_sums SET entries = entries - 1, bytes = bytes - OLD.size WHERE queue = "
+    "UPDATE OR FAIL responses_queue_sums SET entries = entries - 1, bytes = bytes - OLD.size WHERE queue = "
     "OLD.queue; "
     "END;"
     // One that comes back while its ghost is there goes into the long queue.

@@ -30,8 +30,9 @@ constexpr char create_tables[] =
     "coding INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX responses_body_id ON responses(body_id) WHERE body_id IS NOT NULL;";
 constexpr char create_trigger[] =
+    // (FAIL, which can't happen here, lest SQLite keeps the pages of each removal to take it back.)
     "CREATE TRIGGER responses_body_left AFTER DELETE ON responses WHEN OLD.body_id IS NOT NULL BEGIN "
-    "UPDATE responses_bodies SET state = 2 WHERE id = OLD.body_id "
+    "UPDATE OR FAIL responses_bodies SET state = 2 WHERE id = OLD.body_id "
     "AND NOT EXISTS(SELECT 1 FROM responses WHERE body_id = OLD.body_id); END;";
 constexpr char drop_trigger[] = "DROP TRIGGER responses_body_left";
 

@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -108,7 +109,13 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   // @param weight About how many bytes it writes.
   template <class Job>
   asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(Job& job, std::size_t weight = 0) {
-    return write(shared_from_this(), &job, weight);
+    return write(shared_from_this(), &job, sqlite::Kind(sqlite::Mode::write, weight));
+  }
+  // One that changes many rows. In a transaction of its own, where it can be cancelled half-way, SQLite need
+  // not keep what the pages were before.
+  template <class Job>
+  asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write_many(Job& job) {
+    return write(shared_from_this(), &job, sqlite::Kind(sqlite::Mode::write_alone));
   }
 
   // A row's body_checksum. Its token, or nothing for a body within the row.
@@ -171,13 +178,15 @@ class LargeBodies : public std::enable_shared_from_this<LargeBodies> {
   // (The job lives in the caller's coroutine, which does not go before it.)
   template <class Job>
   static asio::awaitable<std::invoke_result_t<Job&, sqlite::Handle&>> write(std::shared_ptr<LargeBodies> self,
-                                                                            Job* job, std::size_t weight) {
+                                                                            Job* job, sqlite::Kind kind) {
     using Result = std::invoke_result_t<Job&, sqlite::Handle&>;
     Doomed doomed(self);
-    auto sweeping = [&doomed, job](sqlite::Handle& handle) -> Result {
+    auto sweeping = [&doomed, job,
+                     many = kind.mode == sqlite::Mode::write_alone](sqlite::Handle& handle) -> Result {
+      std::optional<sqlite::RoomForChanges> room;
+      if (many) room.emplace(handle);
       return doomed.bodies_->run(*job, handle, doomed);
     };
-    sqlite::Kind const kind(sqlite::Mode::write, weight);
     if constexpr (std::is_void_v<Result>) {
       co_await self->database_->run(self->schema_, kind, std::move(sweeping));
       doomed.leave();

@@ -1,5 +1,7 @@
+#include <limits>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "backend/entry_slice.hpp"
 #include "backend/sqlite_schema.hpp"
@@ -11,9 +13,12 @@ namespace beast_cache {
 inline namespace v1 {
 namespace detail {
 
-void remove_row(sqlite::Handle& handle, std::int64_t id) {
+namespace {
+
+template <class Remove>
+void remove_or_reindex(sqlite::Handle& handle, Remove const& remove) {
   try {
-    handle.statement(sql::remove_row).bind(1, id).run();
+    remove();
     return;
   } catch (Error const& error) {
     if (error.code() != cache_errc::corrupt) throw;
@@ -21,7 +26,21 @@ void remove_row(sqlite::Handle& handle, std::int64_t id) {
   // The damage is in a column that is indexed: SQLite does not find the row's entry. Left so, the row could
   // be neither removed nor replaced.
   handle.execute(sql::reindex);
-  handle.statement(sql::remove_row).bind(1, id).run();
+  remove();
+}
+
+}  // namespace
+
+void remove_row(sqlite::Handle& handle, std::int64_t id) {
+  remove_or_reindex(handle, [&] { handle.statement(sql::remove_row).bind(1, id).run(); });
+}
+
+void remove_rows(sqlite::Handle& handle, std::vector<std::int64_t> const& ids) {
+  if (ids.empty()) return;
+  std::string list = "[";
+  for (std::int64_t const id : ids) list.append(std::to_string(id)).append(1, ',');
+  list.back() = ']';
+  remove_or_reindex(handle, [&] { handle.statement(sql::remove_rows).bind_text(1, list).run(); });
 }
 
 std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
@@ -91,7 +110,7 @@ bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest
     for (std::string const& search : *found)
       collect(handle, sql::heads_by_search, ResponseRow::id_column, search, rows);
   }
-  for (std::int64_t const id : rows) remove_row(handle, id);
+  remove_rows(handle, rows);
   return had_own_keys || !rows.empty();
 }
 
@@ -104,7 +123,7 @@ RemovedSlice remove_groups(sqlite::Handle& handle, Url const& origin, std::vecto
   {
     std::string const place(origin.origin());
     sqlite::Statement grouped = handle.statement(sql::grouped);
-    grouped.bind_text(1, place).bind(2, walk.last()).bind(3, end).bind(4, slice_rows);
+    grouped.bind_text(1, place).bind(2, walk.last()).bind(3, end).bind(4, removed_rows);
     while (grouped.step()) {
       slice.last = grouped.integer(0);
       ++slice.seen;
@@ -113,15 +132,24 @@ RemovedSlice remove_groups(sqlite::Handle& handle, Url const& origin, std::vecto
       if (!headers || policy::shares_group(*headers, groups)) rows.push_back(grouped.integer(0));
     }
   }
-  for (std::int64_t const id : rows) remove_row(handle, id);
+  remove_rows(handle, rows);
   slice.removed = rows.size();
-  slice.is_last = slice.seen < static_cast<std::uint64_t>(slice_rows);
+  slice.is_last = slice.seen < static_cast<std::uint64_t>(removed_rows);
   return slice;
 }
 
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {
-  sqlite::Statement remove = handle.statement(sql::remove_expired);
-  remove.bind(1, now.time_since_epoch().count()).bind(2, static_cast<std::int64_t>(most)).run();
+  std::int64_t until = now.time_since_epoch().count();
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  {
+    sqlite::Statement after = handle.statement(sql::expired_after);
+    after.bind(1, until).bind(2, static_cast<std::int64_t>(most) - 1);
+    if (after.step()) {
+      until = after.integer(0);
+      last = after.integer(1);
+    }
+  }
+  handle.statement(sql::remove_expired).bind(1, until).bind(2, last).run();
   auto const removed = static_cast<std::uint64_t>(handle.changes());
   if (removed < most) remove_lost_aliases(handle);
   return removed;

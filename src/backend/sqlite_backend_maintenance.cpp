@@ -24,7 +24,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_groups(Url origin, std::vec
   };
   bool more = true;
   while (more) {
-    detail::RemovedSlice const slice = co_await bodies->write(job);
+    detail::RemovedSlice const slice = co_await bodies->write_many(job);
     more = !slice.is_last;
     seen += slice.seen;
     removed += slice.removed;
@@ -72,7 +72,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_expired(TimePoint now, Remo
   std::uint64_t removed = 0;
   bool more = true;
   while (more) {
-    std::uint64_t const gone = co_await bodies->write(job);
+    std::uint64_t const gone = co_await bodies->write_many(job);
     removed += gone;
     more = gone == slice;
     if (gone != 0 && progress) progress(removed, removed);
@@ -87,7 +87,7 @@ asio::awaitable<void> SQLiteBackend::clear() {
     detail::clear_responses(handle);
     bodies->sweep(handle);
   };
-  co_await bodies->write(job);
+  co_await bodies->write_many(job);
 }
 
 class SQLiteBackend::EntrySource final : public CursorSource<StoredEntry> {
@@ -124,14 +124,14 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_matching(EntryFilter filter
   detail::Walk walk;
   bool more = true;
   auto job = [&](Handle& handle) {
-    detail::EntrySlice const slice = detail::read_slice(handle, filter, walk);
-    std::uint64_t const gone = detail::remove_slice(handle, slice);
+    detail::EntrySlice const slice = detail::read_slice(handle, filter, walk, detail::removed_rows);
+    detail::remove_rows(handle, slice.ids);
     if (slice.seen == 0) detail::remove_lost_aliases(handle);
     bodies->sweep(handle);
-    return std::tuple(slice.seen, gone, slice.last);
+    return std::tuple(slice.seen, slice.ids.size(), slice.last);
   };
   while (more) {
-    auto const [looked_at, gone, until] = co_await bodies->write(job);
+    auto const [looked_at, gone, until] = co_await bodies->write_many(job);
     more = looked_at != 0;
     seen += looked_at;
     removed += gone;
@@ -182,7 +182,7 @@ asio::awaitable<std::uint64_t> SQLiteBackend::remove_invalid(RemovalProgress pro
     seen += slice.seen;
     if (!slice.ids.empty()) {
       Writing const writing(bodies->database().epochs());
-      removed += co_await bodies->write(drop);
+      removed += co_await bodies->write_many(drop);
     }
     for (StoredBody const& body : slice.large) {
       bool const damaged = co_await is_damaged(body);

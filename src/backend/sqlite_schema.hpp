@@ -228,6 +228,7 @@ inline constexpr char pin[] = "INSERT OR IGNORE INTO responses_pins(key, url) VA
 inline constexpr char unpin[] = "DELETE FROM responses_pins WHERE key = ?1";
 inline constexpr char clear_pins[] = "DELETE FROM responses_pins";
 inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
+inline constexpr char remove_rows[] = "DELETE FROM responses WHERE id IN (SELECT value FROM json_each(?1))";
 inline constexpr char reindex[] = "REINDEX responses";
 inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";
 inline constexpr char remove_own_keys[] = "DELETE FROM responses WHERE url_key = ?1";
@@ -237,8 +238,12 @@ inline constexpr char has_url[] =
     "SELECT EXISTS(SELECT 1 FROM responses WHERE key = ?1) OR EXISTS(SELECT 1 FROM responses WHERE url_key = "
     "?2) OR EXISTS(SELECT 1 FROM redirects JOIN responses "
     "ON responses.key = redirects.target_key WHERE redirects.key = ?1)";
+// Up to one of them in the order of their index, which is all that is read to find them. (With their ids
+// from a query of its own, SQLite looks up each row once more.)
+inline constexpr char expired_after[] =
+    "SELECT expires_at, id FROM responses WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT 1 OFFSET ?2";
 inline constexpr char remove_expired[] =
-    "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE expires_at <= ?1 LIMIT ?2)";
+    "DELETE FROM responses WHERE expires_at <= ?1 AND (expires_at < ?1 OR id <= ?2)";
 inline constexpr char remove_lost_aliases[] =
     "DELETE FROM redirects WHERE NOT EXISTS (SELECT 1 FROM responses WHERE key = redirects.target_key)";
 inline constexpr char clear_redirects[] = "DELETE FROM redirects";

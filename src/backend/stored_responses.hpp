@@ -64,6 +64,8 @@ Found find_response(sqlite::Handle& handle, LookupQuery const& query, LargeBodie
 Found find_judged(sqlite::Handle& handle, LookupQuery const& query, LargeBodies& bodies);
 
 void remove_row(sqlite::Handle& handle, std::int64_t id);
+// Many at once: in their order, and where SQLite keeps the pages that a statement changes, each page once.
+void remove_rows(sqlite::Handle& handle, std::vector<std::int64_t> const& ids);
 
 // What its query comes to by the No-Vary-Search of what was stored last for the path, if that has one.
 std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest);

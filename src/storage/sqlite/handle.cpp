@@ -261,6 +261,15 @@ void Handle::execute(std::string const& sql) {
   if (result != SQLITE_OK) raise(db_, result, file_, sql.c_str());
 }
 
+RoomForChanges::RoomForChanges(Handle& handle) : handle_(handle) {
+  handle_.execute("PRAGMA cache_spill=-65536");
+}
+
+// With less room than the page cache has, that is what counts.
+RoomForChanges::~RoomForChanges() {
+  sqlite3_exec(handle_.raw(), "PRAGMA cache_spill=1", nullptr, nullptr, nullptr);
+}
+
 std::int64_t Handle::query_integer(std::string const& sql) {
   Statement query(*this, prepare(sql, 0), nullptr);
   return query.step() ? query.integer(0) : 0;

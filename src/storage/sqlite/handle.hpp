@@ -191,6 +191,21 @@ class Handle {
   mutable std::size_t bytes_read_ = 0;
 };
 
+// As long as it lives, pages that a transaction has changed may take 64 MiB of memory. Else SQLite writes one
+// to the log whenever the page cache is full, and reads it back when it is changed again: where rows lie
+// apart in an index, that is most of the time that their removal takes. Source:
+// https://www.sqlite.org/pragma.html#pragma_cache_spill
+class RoomForChanges {
+ public:
+  explicit RoomForChanges(Handle& handle);
+  RoomForChanges(RoomForChanges const&) = delete;
+  RoomForChanges& operator=(RoomForChanges const&) = delete;
+  ~RoomForChanges();
+
+ private:
+  Handle& handle_;
+};
+
 // A name as an SQL identifier, whatever is in it.
 std::string quoted(std::string_view name);
 

@@ -159,6 +159,7 @@ class WriterLane final : public SQLiteLane {
   void commit_group() noexcept;
   void fail_group(std::exception_ptr error) noexcept;
   void committed() noexcept;
+  void look_after_log() noexcept;
   int checkpoint_threshold() noexcept;
   bool lock_out_writers() noexcept;
   void let_in_writers() noexcept;
@@ -189,6 +190,7 @@ class WriterLane final : public SQLiteLane {
   Clock::time_point next_try_;  // of moving the log where the disk is full
   int wal_pages_ = 0;
   int next_checkpoint_ = 0;
+  bool log_is_long_ = false;  // so that it is to be moved into the file
 };
 
 }  // namespace sqlite

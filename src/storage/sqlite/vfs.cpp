@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <utility>
@@ -57,30 +58,34 @@ class HeldWrites {
   int failure_ = SQLITE_OK;
 };
 
-// Pages that were read along with one that was asked for.
+// Pages that were read along with one that was asked for. Between those that are read in their order there
+// may be others, as of an index.
 class ReadAhead {
  public:
   // False if the page is to be read alone.
   bool read(sqlite3_file* file, void* to, std::size_t count, sqlite3_int64 offset) noexcept {
-    bool const in_order = offset == next_;
-    next_ = offset + static_cast<sqlite3_int64>(count);
-    if (offset >= start_ && next_ <= start_ + static_cast<sqlite3_int64>(size_)) {
+    sqlite3_int64 const end = offset + static_cast<sqlite3_int64>(count);
+    if (offset >= start_ && end <= start_ + static_cast<sqlite3_int64>(size_)) {
+      next_ = end;
       std::memcpy(to, bytes_.get() + (offset - start_), count);
       return true;
     }
-    if (!in_order) {
-      window_ = 0;
-      return false;
-    }
+    bool const goes_on = offset == next_, begins = offset == last_;
+    last_ = end;
+    if (!goes_on && !begins) return false;
+    next_ = end;
     // Two pages in a row may be by chance: little at first.
-    window_ = window_ == 0 ? least : std::min(4 * window_, capacity);
-    if (at_end_ || count >= window_) return false;
+    window_ = goes_on && window_ != 0 ? std::min(4 * window_, capacity) : least;
+    sqlite3_int64 const until = offset + static_cast<sqlite3_int64>(window_);
+    if (until >= beyond_ || count >= window_) return false;
     if (!bytes_) bytes_.reset(new (std::nothrow) char[capacity]);
     if (!bytes_) return false;
     size_ = 0;
     // Beyond the end of the file SQLite's error is to come from a page that it asked for.
-    at_end_ = file->pMethods->xRead(file, bytes_.get(), static_cast<int>(window_), offset) != SQLITE_OK;
-    if (at_end_) return false;
+    if (file->pMethods->xRead(file, bytes_.get(), static_cast<int>(window_), offset) != SQLITE_OK) {
+      beyond_ = until;
+      return false;
+    }
     start_ = offset;
     size_ = window_;
     std::memcpy(to, bytes_.get(), count);
@@ -88,15 +93,18 @@ class ReadAhead {
   }
   void forget() noexcept {
     size_ = 0;
-    at_end_ = false;
+    beyond_ = nowhere;
   }
 
  private:
   static constexpr std::size_t least = 16 * 1024, capacity = 64 * 1024;
+  static constexpr sqlite3_int64 nowhere = std::numeric_limits<sqlite3_int64>::max();
   std::unique_ptr<char[]> bytes_;
-  sqlite3_int64 start_ = 0, next_ = -1;
+  sqlite3_int64 start_ = 0;
   std::size_t size_ = 0, window_ = 0;
-  bool at_end_ = false;
+  sqlite3_int64 next_ = -1;         // of those in order
+  sqlite3_int64 last_ = -1;         // where the last read ended
+  sqlite3_int64 beyond_ = nowhere;  // the file's end
 };
 
 class File : public sqlite3_file {

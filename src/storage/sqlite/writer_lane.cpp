@@ -35,7 +35,7 @@ void WriterLane::open(Operation* operation) {
   if (fresh) {
     sibling_.reset();
     wal_pages_ = next_checkpoint_ = shrink_tries_ = 0;
-    cuts_file_ = awaits_readers_ = false;
+    log_is_long_ = cuts_file_ = awaits_readers_ = false;
     page_size_ = static_cast<std::size_t>(handle().query_integer("PRAGMA page_size"));
     sqlite3_wal_hook(
         handle().raw(),
@@ -109,6 +109,7 @@ void WriterLane::run_one(Operation* operation) {
 
 void WriterLane::begin(Operation* operation) {
   commit_group();
+  look_after_log();
   open(operation);
   // What was queued while another one waited for nothing has waited as long.
   bool const has_waited = gave_up_at_ >= batch_began();
@@ -258,6 +259,7 @@ void WriterLane::fail_group(std::exception_ptr error) noexcept {
 
 void WriterLane::settle() noexcept {
   commit_group();
+  look_after_log();
   look_after_bulk();
   // It may be the log that takes the room, which only a commit would have moved into the file. Where that
   // does not help it is not tried each time.
@@ -394,9 +396,16 @@ void WriterLane::committed() noexcept {
   may_shrink();
   int const threshold = checkpoint_threshold();
   if (wal_pages_ < threshold) next_checkpoint_ = threshold;
-  if (wal_pages_ < next_checkpoint_) return;
+  log_is_long_ = wal_pages_ >= next_checkpoint_;
+}
+
+// Between transactions. A checkpoint takes longer than a commit: those who wait for that are told first.
+void WriterLane::look_after_log() noexcept {
+  if (!log_is_long_ || !has_handle() || handle().in_transaction()) return;
+  log_is_long_ = false;
+  flush();
   checkpoint();
-  next_checkpoint_ = wal_pages_ + std::max(1, threshold / 4);
+  next_checkpoint_ = wal_pages_ + std::max(1, checkpoint_threshold() / 4);
   std::size_t const size = static_cast<std::size_t>(wal_pages_) * (page_size_ + 24);
   // Half of it: what is written between two attempts has to have room as well.
   if (size > file().options().wal_limit() / 2) begin_log_anew();

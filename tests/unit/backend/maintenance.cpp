@@ -161,19 +161,19 @@ TEST_CASE("Many rows are removed in slices, which are told of") {
   Stored stored;
   execute(
       stored.path(),
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
       "INSERT INTO responses SELECT NULL, printf('%064x', i), 'v', 'http://many.example/' || i, 'GET', "
       "200, '', 11, "
       "'', '', '', 0, 0, NULL, i, NULL, NULL, 1, '', '', '', NULL, NULL, NULL, NULL, x'ff', NULL, 0 FROM n");
-  CHECK(stored.urls(EntryFilter().url("many.example")).size() == 5000);
+  CHECK(stored.urls(EntryFilter().url("many.example")).size() == 20'000);
   std::vector<std::uint64_t> seen, removed;
   auto const progress = [&](std::uint64_t rows, std::uint64_t gone) {
     seen.push_back(rows);
     removed.push_back(gone);
   };
-  CHECK(run(stored.backend.remove_matching(EntryFilter().url("many.example"), progress)) == 5000);
-  CHECK(seen == std::vector<std::uint64_t>{2048, 4096, 5004});
-  CHECK(removed == std::vector<std::uint64_t>{2044, 4092, 5000});
+  CHECK(run(stored.backend.remove_matching(EntryFilter().url("many.example"), progress)) == 20'000);
+  CHECK(seen == std::vector<std::uint64_t>{16384, 20004});
+  CHECK(removed == std::vector<std::uint64_t>{16380, 20000});
   CHECK(stored.urls().size() == 4);
 }
 
@@ -213,11 +213,16 @@ TEST_CASE("A group is removed in slices, with progress, and only what was there 
     std::string const headers = "Cache-Groups: \"" + std::string(group) + "\"\r\n";
     run(backend.store(answer(make_request(url), headers, "x")));
   };
-  for (int i = 0; i < 2500; ++i) store(i, i % 2 == 0 ? "even" : "odd");
+  for (int i = 0; i < 2; ++i) store(i, i % 2 == 0 ? "even" : "odd");
+  for (int rows = 2; rows < 32'768; rows *= 2) {
+    execute(backend.path(),
+            "CREATE TEMP TABLE more AS SELECT * FROM responses; UPDATE more SET id = NULL, key = "
+            "hex(randomblob(32)); INSERT INTO responses SELECT * FROM more");
+  }
   std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
   auto const progress = [&](std::uint64_t seen, std::uint64_t removed) { told.emplace_back(seen, removed); };
-  CHECK(run(backend.remove_groups(Url("http://a.example/"), {"even"}, progress)) == 1250);
-  CHECK(told == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{2048, 1024}, {2500, 1250}});
+  CHECK(run(backend.remove_groups(Url("http://a.example/"), {"even"}, progress)) == 16'384);
+  CHECK(told == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{16384, 8192}, {32768, 16384}});
   CHECK(run(backend.remove_groups(Url("http://a.example/"), {"even"}, progress)) == 0);
   auto const fails = [](std::uint64_t, std::uint64_t) { throw std::runtime_error("enough"); };
   CHECK_THROWS(run(backend.remove_groups(Url("http://a.example/"), {"odd"}, fails)));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -346,6 +348,77 @@ TEST_CASE("Pages that were read along are not used when the file has changed", "
     CHECK(sqlite3_exec(other, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr) == SQLITE_OK);
     run(read_into(cache, there));
     CHECK((there == big(c)));
+  }
+}
+
+TEST_CASE("Pages in their order are read along, others between them and the file's end before them",
+          "[storage][vfs]") {
+  TempDirectory directory;
+  Disk disk;
+  auto const open = [&] {
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open_v2(directory.file("db.sqlite").c_str(), &db,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sqlite::vfs_name()) == SQLITE_OK);
+    return std::unique_ptr<sqlite3, int (*)(sqlite3*)>(db, sqlite3_close);
+  };
+  auto const execute = [](auto const& db, char const* sql) {
+    return sqlite3_exec(db.get(), sql, nullptr, nullptr, nullptr);
+  };
+  // A row of t fills a page; u has one page that is always read, and lies at the end of the file.
+  CHECK(
+      execute(open(),
+              "PRAGMA journal_mode=WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE u(id INTEGER "
+              "PRIMARY KEY, v); "
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+              "INSERT INTO t SELECT i, randomblob(3000) FROM n;"
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
+              "INSERT INTO u SELECT i, randomblob(3000) FROM n") == SQLITE_OK);
+  auto const db = open();
+  CHECK(execute(db, "PRAGMA cache_size=10; BEGIN; SELECT sum(length(hex(v))) FROM u WHERE id > 190") ==
+        SQLITE_OK);
+  disk.take_events();
+  SECTION("after the file's end has been read") {
+    CHECK(execute(db, "SELECT sum(length(hex(v))) FROM t") == SQLITE_OK);
+    CHECK(count(disk.take_events(), Call::read, ".sqlite") < 200);
+  }
+  SECTION("with others between them") {
+    CHECK(execute(db,
+                  "SELECT sum(length(hex(t.v)) + length(hex(u.v))) FROM t CROSS JOIN u ON u.id = t.id * 7919 "
+                  "% 190 WHERE t.id % 20 = 0 OR t.id % 20 > 1 AND length(hex(t.v)) = 0") == SQLITE_OK);
+    CHECK(count(disk.take_events(), Call::read, ".sqlite") < 500);
+  }
+}
+
+TEST_CASE("Who waits for a commit is told before its log is moved into the file", "[storage][vfs]") {
+  int call = 0;
+  for (bool waits : {false, true}) {
+    TempDirectory directory;
+    Disk disk;
+    SQLiteCache cache(directory.file("cache"), "cache", SQLiteOptions().checkpoint_pages(16));
+    run(write_one(cache, "first", "value"));
+    disk.take_events();
+    std::promise<void> told;
+    bool was_told = false;
+    if (waits) {
+      disk.cut_power_at(call, [&] {
+        was_told = told.get_future().wait_for(std::chrono::minutes(1)) == std::future_status::ready;
+      });
+    }
+    run(write_one(cache, "long", std::string(100'000, 'x')));
+    told.set_value();
+    run(write_one(cache, "next", "value"));  // the checkpoint comes before it
+    if (waits) {
+      CHECK(disk.was_cut());
+      CHECK(was_told);
+      continue;
+    }
+    // The next time it waits before the file is written to.
+    for (Disk::Event const& event : disk.take_events()) {
+      if (event.call == Call::read) continue;
+      ++call;
+      if (event.call == Call::write && event.file.ends_with(".sqlite")) break;
+    }
+    CHECK(call > 1);
   }
 }
 
