@@ -58,14 +58,14 @@ class SQLiteBackend final : public CacheBackend {
   asio::awaitable<void> store_alias(Url from, Url to) override;
   asio::awaitable<bool> remove_with_aliases(Url url) override;
   asio::awaitable<bool> remove_key(std::string key) override;
-  /// Other writers go on between the slices of 2048 responses with a group. Cancellation: all types, between
-  /// two slices; what is removed stays so.
+  /// Other writers go on between the slices of 16 384 responses with a group. Cancellation: all types; what
+  /// earlier slices removed stays so.
   asio::awaitable<std::uint64_t> remove_groups(Url origin, std::vector<std::string> groups,
                                                RemovalProgress progress = RemovalProgress()) override;
   asio::awaitable<bool> has_url(Url url) override;
   using CacheBackend::remove_expired;
-  /// Other writers go on between the slices of 131 072 rows. Cancellation: all types, between two slices;
-  /// what is removed stays so.
+  /// Other writers go on between the slices of 131 072 rows, whose pages take up to 64 MiB of memory.
+  /// Cancellation: all types; what earlier slices removed stays so.
   asio::awaitable<std::uint64_t> remove_expired(TimePoint now,
                                                 RemovalProgress progress = RemovalProgress()) override;
   asio::awaitable<void> clear() override;
@@ -85,8 +85,8 @@ class SQLiteBackend final : public CacheBackend {
   /// Executor and hops: a hop for each 2048 rows that are looked at, each a transaction of its own.
   Cursor<StoredEntry> entries(EntryFilter filter = EntryFilter()) const override;
   /// Removes what matches, and the aliases that lead nowhere then; other writers go on between the slices of
-  /// 2048 rows. @return How many responses.
-  /// Cancellation: all types, between two slices; what is removed stays so.
+  /// 16 384 rows. @return How many responses.
+  /// Cancellation: all types; what earlier slices removed stays so.
   asio::awaitable<std::uint64_t> remove_matching(EntryFilter filter,
                                                  RemovalProgress progress = RemovalProgress());
   /// Removes what can't be used any more because it is damaged: rows whose checksum is wrong, and whose body

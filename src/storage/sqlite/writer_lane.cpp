@@ -456,6 +456,7 @@ void WriterLane::checkpoint() noexcept {
 
 void WriterLane::run_checkpoint(Operation* operation) {
   commit_group();
+  log_is_long_ = false;  // it is moved by this one
   open(operation);
   operation->run(&handle());
   bool const all = file().memory() || begin_log_anew();
