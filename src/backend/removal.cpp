@@ -36,11 +36,21 @@ void remove_row(sqlite::Handle& handle, std::int64_t id) {
 }
 
 void remove_rows(sqlite::Handle& handle, std::vector<std::int64_t> const& ids) {
-  if (ids.empty()) return;
-  std::string list = "[";
-  for (std::int64_t const id : ids) list.append(std::to_string(id)).append(1, ',');
-  list.back() = ']';
-  remove_or_reindex(handle, [&] { handle.statement(sql::remove_rows).bind_text(1, list).run(); });
+  constexpr std::size_t many = 256;
+  static std::string const remove_many = [] {
+    std::string sql = "DELETE FROM responses WHERE id IN (?";
+    for (std::size_t i = 1; i < many; ++i) sql += ",?";
+    return sql += ')';
+  }();
+  std::size_t at = 0;
+  for (; ids.size() - at >= many; at += many) {
+    remove_or_reindex(handle, [&] {
+      sqlite::Statement remove = handle.statement(remove_many);
+      for (std::size_t i = 0; i < many; ++i) remove.bind(static_cast<int>(i) + 1, ids[at + i]);
+      remove.run();
+    });
+  }
+  for (; at < ids.size(); ++at) remove_row(handle, ids[at]);
 }
 
 std::optional<SearchKey> find_search(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
@@ -88,13 +98,13 @@ void collect(sqlite::Handle& handle, char const* sql, int column, std::string co
 }  // namespace
 
 bool remove_with_aliases(sqlite::Handle& handle, std::string const& key) {
-  std::int64_t removed = 0;
-  for (char const* sql : {sql::remove_url, sql::remove_alias}) {
-    handle.statement(sql).bind_text(1, key).run();
-    removed += handle.changes();
-  }
+  std::vector<std::int64_t> rows;
+  collect(handle, sql::rows_of_url, 0, key, rows);
+  remove_rows(handle, rows);
+  handle.statement(sql::remove_alias).bind_text(1, key).run();
+  bool const was_alias = handle.changes() != 0;
   handle.statement(sql::remove_aliases_to).bind_text(1, key).run();
-  return removed > 0;
+  return was_alias || !rows.empty();
 }
 
 bool remove_others(sqlite::Handle& handle, Url const& url, AtRest const& at_rest) {
@@ -141,16 +151,23 @@ RemovedSlice remove_groups(sqlite::Handle& handle, Url const& origin, std::vecto
 std::uint64_t remove_expired(sqlite::Handle& handle, TimePoint now, std::uint64_t most) {
   std::int64_t until = now.time_since_epoch().count();
   std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t removed = 0;
   {
     sqlite::Statement after = handle.statement(sql::expired_after);
     after.bind(1, until).bind(2, static_cast<std::int64_t>(most) - 1);
     if (after.step()) {
       until = after.integer(0);
       last = after.integer(1);
+      removed = most;
     }
   }
-  handle.statement(sql::remove_expired).bind(1, until).bind(2, last).run();
-  auto const removed = static_cast<std::uint64_t>(handle.changes());
+  if (removed == 0) {
+    sqlite::Statement count = handle.statement(sql::count_expired);
+    count.bind(1, until);
+    if (count.step()) removed = static_cast<std::uint64_t>(count.integer(0));
+  }
+  remove_or_reindex(handle,
+                    [&] { handle.statement(sql::remove_expired).bind(1, until).bind(2, last).run(); });
   if (removed < most) remove_lost_aliases(handle);
   return removed;
 }

@@ -228,9 +228,8 @@ inline constexpr char pin[] = "INSERT OR IGNORE INTO responses_pins(key, url) VA
 inline constexpr char unpin[] = "DELETE FROM responses_pins WHERE key = ?1";
 inline constexpr char clear_pins[] = "DELETE FROM responses_pins";
 inline constexpr char remove_row[] = "DELETE FROM responses WHERE id = ?1";
-inline constexpr char remove_rows[] = "DELETE FROM responses WHERE id IN (SELECT value FROM json_each(?1))";
 inline constexpr char reindex[] = "REINDEX responses";
-inline constexpr char remove_url[] = "DELETE FROM responses WHERE key = ?1";
+inline constexpr char rows_of_url[] = "SELECT id FROM responses WHERE key = ?1";
 inline constexpr char remove_own_keys[] = "DELETE FROM responses WHERE url_key = ?1";
 inline constexpr char remove_alias[] = "DELETE FROM redirects WHERE key = ?1";
 inline constexpr char remove_aliases_to[] = "DELETE FROM redirects WHERE target_key = ?1";
@@ -242,6 +241,7 @@ inline constexpr char has_url[] =
 // from a query of its own, SQLite looks up each row once more.)
 inline constexpr char expired_after[] =
     "SELECT expires_at, id FROM responses WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT 1 OFFSET ?2";
+inline constexpr char count_expired[] = "SELECT count(*) FROM responses WHERE expires_at <= ?1";
 inline constexpr char remove_expired[] =
     "DELETE FROM responses WHERE expires_at <= ?1 AND (expires_at < ?1 OR id <= ?2)";
 inline constexpr char remove_lost_aliases[] =

@@ -2,11 +2,25 @@
 
 #include <algorithm>
 #include <fstream>
+#include <initializer_list>
 #include <new>
 #include <random>
 #include <utility>
 
 namespace test {
+namespace {
+
+std::string last_part(char const* path) {
+  std::string name(path ? path : "temporary");
+  name.erase(0, name.find_last_of('/') + 1);
+  return name;
+}
+
+bool ends_with_any(std::string const& name, std::initializer_list<char const*> suffixes) {
+  return std::any_of(suffixes.begin(), suffixes.end(), [&](char const* s) { return name.ends_with(s); });
+}
+
+}  // namespace
 
 // The system's file lies behind it in SQLite's memory.
 class WatchedFile : public sqlite3_file {
@@ -82,9 +96,7 @@ Disk::Disk() : system_(sqlite3_vfs_find(nullptr)), vfs_(*system_) {
   // Those functions of the Unix VFS that look at its pAppData are called with it; the others don't care.
   vfs_.xOpen = [](sqlite3_vfs* self, char const* path, sqlite3_file* file, int flags, int* out_flags) {
     Disk& disk = *static_cast<Disk*>(self->pAppData);
-    std::string name(path ? path : "temporary");
-    name.erase(0, name.find_last_of('/') + 1);
-    auto* const watched = ::new (file) WatchedFile(disk, std::move(name));
+    auto* const watched = ::new (file) WatchedFile(disk, last_part(path));
     int const result = disk.system_->xOpen(disk.system_, path, watched->system(), flags, out_flags);
     if (watched->system()->pMethods) {
       watched->pMethods = &WatchedFile::methods();
@@ -93,6 +105,11 @@ Disk::Disk() : system_(sqlite3_vfs_find(nullptr)), vfs_(*system_) {
       file->pMethods = nullptr;
     }
     return result;
+  };
+  vfs_.xDelete = [](sqlite3_vfs* self, char const* path, int sync) {
+    Disk& disk = *static_cast<Disk*>(self->pAppData);
+    disk.note(Call::remove, last_part(path), 0, nullptr, 0);
+    return disk.system_->xDelete(disk.system_, path, sync);
   };
   sqlite3_vfs_register(&vfs_, 1);
 }
@@ -125,6 +142,12 @@ void Disk::ignore_syncs() {
   ignores_syncs_ = true;
 }
 
+void Disk::before_changes(std::string suffix, std::function<void()> hook) {
+  std::lock_guard const lock(mutex_);
+  hooked_ = std::move(suffix);
+  hook_ = std::move(hook);
+}
+
 void Disk::cut_power_at(int call, std::function<void()> note) {
   std::lock_guard const lock(mutex_);
   calls_to_cut_ = call;
@@ -136,14 +159,34 @@ bool Disk::was_cut() const {
   return was_cut_;
 }
 
+// Without the mutex.
+void Disk::run_hook(std::string const& file) {
+  std::function<void()> hook;
+  {
+    std::lock_guard const lock(mutex_);
+    if (hook_ && file.ends_with(hooked_)) hook = hook_;
+  }
+  if (hook) hook();
+}
+
 int Disk::note(Call call, std::string const& file, std::int64_t offset, void const* bytes, std::size_t size) {
+  if (call == Call::write || call == Call::truncate) run_hook(file);
   std::lock_guard const lock(mutex_);
   events_.emplace_back(call, file, offset, size);
   if (call == Call::read) return SQLITE_OK;
   if (calls_to_cut_ > 0 && --calls_to_cut_ == 0) {
     cut_files_ = files_;
     was_cut_ = true;
+    if (call == Call::write) {
+      interrupted_file_ = file;
+      interrupted_.offset = offset;
+      interrupted_.bytes.assign(static_cast<char const*>(bytes), size);
+    }
     note_();
+  }
+  if (call == Call::remove) {
+    files_.erase(file);
+    return SQLITE_OK;
   }
   Content& content = files_[file];
   Change change;
@@ -185,7 +228,7 @@ void Disk::restore(std::string const& directory, unsigned seed) const {
   std::lock_guard const lock(mutex_);
   std::mt19937 random(seed);
   for (auto [name, content] : cut_files_) {
-    if (!name.ends_with(".sqlite") && !name.ends_with("-wal")) continue;
+    if (!ends_with_any(name, {".sqlite", "-wal"})) continue;
     // Nothing of what was pending, all of it, what came first, or any of it.
     unsigned const how = random() % 4;
     std::size_t const first = random() % (content.pending.size() + 1);
@@ -207,6 +250,22 @@ void Disk::restore(std::string const& directory, unsigned seed) const {
         at += size;
       }
     }
+    std::ofstream(directory + "/" + name, std::ios::binary) << content.durable;
+  }
+}
+
+// The log's index is not there: whoever opens the file makes it anew.
+void Disk::restore_written(std::string const& directory, unsigned seed) const {
+  std::lock_guard const lock(mutex_);
+  std::map<std::string, Content> files = cut_files_;
+  if (!interrupted_.bytes.empty() && seed % 3 != 0) {
+    Change part = interrupted_;
+    if (seed % 3 == 1) part.bytes.resize(part.bytes.size() / 2);
+    files[interrupted_file_].pending.push_back(std::move(part));
+  }
+  for (auto& [name, content] : files) {
+    if (!ends_with_any(name, {".sqlite", "-wal", "-journal"})) continue;
+    for (Change const& change : content.pending) apply(content.durable, change);
     std::ofstream(directory + "/" + name, std::ios::binary) << content.durable;
   }
 }

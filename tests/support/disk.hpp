@@ -15,7 +15,7 @@ namespace test {
 // While it lives, SQLite's default VFS: the system's, in which every call is noted. One at a time.
 class Disk {
  public:
-  enum class Call { read, write, sync, truncate };
+  enum class Call { read, write, sync, truncate, remove };
   class Event {
    public:
     Event(Call c, std::string f, std::int64_t o, std::size_t s)
@@ -39,14 +39,20 @@ class Disk {
   void limit_size(std::string suffix, std::int64_t size);
   // A disk that says it has written, and has not.
   void ignore_syncs();
+  // Called before each write to such files, and before each that makes one shorter, on the thread that does
+  // so and with the locks that it has. It may use files, but none of this disk.
+  void before_changes(std::string suffix, std::function<void()> hook);
 
-  // Just before the n-th writing, syncing or cutting call from now the power goes: what was not synced is
-  // there or not, in sectors of 512 bytes, in any order. `note` is called at that moment. The program does
-  // not notice.
+  // Just before the n-th writing, syncing, cutting or removing call from now the power goes: what was not
+  // synced is there or not, in sectors of 512 bytes, in any order. `note` is called at that moment. The
+  // program does not notice.
   void cut_power_at(int call, std::function<void()> note);
   bool was_cut() const;
   // Puts what the disk held then, as `seed` decides, into a directory.
   void restore(std::string const& directory, unsigned seed) const;
+  // As if only the program had ended then: all that was written, synced or not, and of a write that was about
+  // to be made nothing, the first half or all of it, as `seed` decides.
+  void restore_written(std::string const& directory, unsigned seed) const;
 
  private:
   friend class WatchedFile;
@@ -62,6 +68,7 @@ class Disk {
     std::vector<Change> pending;
   };
 
+  void run_hook(std::string const& file);
   int note(Call call, std::string const& file, std::int64_t offset, void const* bytes, std::size_t size);
   static void apply(std::string& content, Change const& change);
 
@@ -72,9 +79,13 @@ class Disk {
   std::string limited_;
   std::int64_t limit_ = 0;
   bool ignores_syncs_ = false;
+  std::string hooked_;
+  std::function<void()> hook_;
   int calls_to_cut_ = 0;
   std::function<void()> note_;
   std::map<std::string, Content> files_, cut_files_;
+  std::string interrupted_file_;
+  Change interrupted_;  // the write that was about to be made
   bool was_cut_ = false;
   sqlite3_vfs* const system_;
   sqlite3_vfs vfs_;

@@ -157,6 +157,7 @@ class WriterLane final : public SQLiteLane {
   void commit();
   void roll_back() noexcept;
   void commit_group() noexcept;
+  void complete_group() noexcept;
   void fail_group(std::exception_ptr error) noexcept;
   void committed() noexcept;
   void look_after_log() noexcept;

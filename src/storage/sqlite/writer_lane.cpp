@@ -109,7 +109,6 @@ void WriterLane::run_one(Operation* operation) {
 
 void WriterLane::begin(Operation* operation) {
   commit_group();
-  look_after_log();
   open(operation);
   // What was queued while another one waited for nothing has waited as long.
   bool const has_waited = gave_up_at_ >= batch_began();
@@ -151,7 +150,7 @@ void WriterLane::run_grouped(Operation* operation, bool savepoint) {
   if (group_.empty()) {
     // Also when a failed one left the transaction open with nothing in it.
     begin(operation);
-    group_began_ = now();
+    group_began_ = Clock::now();  // a checkpoint may have come before
   }
   try {
     handle().counts().mark();
@@ -233,7 +232,11 @@ void WriterLane::run_read(Operation* operation) {
 
 void WriterLane::commit_group() noexcept {
   set_current(nullptr);  // a cancellation comes too late
-  if (group_.empty()) return;
+  if (!group_.empty()) complete_group();
+  look_after_log();
+}
+
+void WriterLane::complete_group() noexcept {
   try {
     handle().start_busy_deadline(file().busy_timeout());
     commit();
@@ -259,7 +262,6 @@ void WriterLane::fail_group(std::exception_ptr error) noexcept {
 
 void WriterLane::settle() noexcept {
   commit_group();
-  look_after_log();
   look_after_bulk();
   // It may be the log that takes the room, which only a commit would have moved into the file. Where that
   // does not help it is not tried each time.
@@ -456,7 +458,6 @@ void WriterLane::checkpoint() noexcept {
 
 void WriterLane::run_checkpoint(Operation* operation) {
   commit_group();
-  log_is_long_ = false;  // it is moved by this one
   open(operation);
   operation->run(&handle());
   bool const all = file().memory() || begin_log_anew();

@@ -16,8 +16,10 @@
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "sqlite_file.hpp"
 #include "support.hpp"
+#include "support/child_process.hpp"
 
 using namespace backend_test;
+using namespace test_support;
 
 namespace {
 
@@ -30,28 +32,6 @@ std::string contents(std::string const& file) {
 
 void write_file(std::string const& file, std::string const& bytes) {
   std::ofstream(file, std::ios::binary) << bytes;
-}
-
-// What a command prints.
-std::string output_of(std::string const& command) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> const pipe(::popen(command.c_str(), "r"), ::pclose);
-  REQUIRE(pipe);
-  std::string text;
-  std::array<char, 256> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe.get())) text += buffer.data();
-  return text;
-}
-
-// Runs a hidden test of this program in another process.
-int run_in_child(std::string const& test, std::string const& file) {
-  ::setenv("BEAST_CACHE_TEST_FILE", file.c_str(), 1);
-  return std::system(
-      ("\"$(readlink /proc/" + std::to_string(::getpid()) + "/exe)\" '" + test + "' >/dev/null").c_str());
-}
-std::string file_from_parent() {
-  char const* const file = std::getenv("BEAST_CACHE_TEST_FILE");
-  REQUIRE(file);
-  return file;
 }
 
 std::optional<std::string> find(SQLiteBackend& backend, std::string_view where = url) {
@@ -180,6 +160,15 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   Request const request = make_request("http://example.org/a?b=c", "Accept: x\r\n");
   run(backend.store(answer(request, "ETag: \"1\"\r\nVary: Accept\r\n", "hello")));
   run(backend.store_alias(Url("http://example.org/from"), request.url()));
+  // While it is in use, and written to.
+  std::string const read_only = "sqlite3 -readonly " + backend.path() + " ";
+  std::unique_ptr<BodyWriter> const writer = backend.write_body();
+  run(writer->append(std::string(writer->piece_size(), 'x')));
+  CHECK(output_of(read_only + "'select url, host from v_entries'") ==
+        "http://example.org/a?b=c|example.org\n");
+  run(backend.store(page("http://example.org/more", "more")));
+  CHECK(output_of(read_only + "'select entries from v_hosts'") == "2\n");
+  CHECK(run(backend.remove_with_aliases(Url("http://example.org/more"))));
   run(backend.close());
   std::string const sqlite = "sqlite3 " + backend.path() + " ";
   CHECK(output_of(sqlite + "'select url, status, expires_at from responses'") ==
@@ -311,7 +300,12 @@ TEST_CASE("A row whose indexed column is damaged goes with the others") {
   file[at] = 'x';
   write_file(path, file);
   SQLiteBackend backend(path);
-  CHECK(run(backend.remove_matching(EntryFilter().url("a.example"))) == 20);
+  SECTION("by a filter") {
+    CHECK(run(backend.remove_matching(EntryFilter().url("a.example"))) == 20);
+  }
+  SECTION("as it has expired") {
+    CHECK(run(backend.remove_expired(backend_test::at(1000))) == 20);
+  }
   CHECK(execute(path, "SELECT count(*) FROM responses") == "0");
   CHECK(execute(path, "PRAGMA integrity_check") == "ok");
 }

@@ -1,8 +1,6 @@
 // Who sees which writes, and when: from every executor, cache object and process.
 #include <sqlite3.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +16,7 @@
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
 #include "support/temp_directory.hpp"
+#include "unit/storage/child_process.hpp"
 #include "unit/storage/run.hpp"
 
 using namespace beast_cache;
@@ -80,65 +79,6 @@ class ConstantReaders {
  private:
   std::atomic<bool> stop_{false};
   Elsewhere elsewhere_;
-};
-
-// This program again, running just the hidden test with that tag.
-class Child {
- public:
-  Child(std::string const& tag, std::string const& file) {
-    if (::pipe(to_) != 0 || ::pipe(from_) != 0) throw std::runtime_error("pipe");
-    std::string const self = std::filesystem::read_symlink("/proc/self/exe").string();
-    ::setenv("BEAST_CACHE_TEST_FILE", file.c_str(), 1);
-    ::setenv("BEAST_CACHE_TEST_PIPES", (std::to_string(to_[0]) + " " + std::to_string(from_[1])).c_str(), 1);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::close(to_[1]);
-      ::close(from_[0]);
-      ::execl(self.c_str(), self.c_str(), tag.c_str(), static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
-    ::close(to_[0]);
-    ::close(from_[1]);
-    ::unsetenv("BEAST_CACHE_TEST_FILE");
-    ::unsetenv("BEAST_CACHE_TEST_PIPES");
-  }
-  ~Child() { end(); }
-  bool await() {
-    char byte;
-    return ::read(from_[0], &byte, 1) == 1;
-  }
-  bool tell() { return ::write(to_[1], "x", 1) == 1; }
-  // Its exit status.
-  int end() {
-    if (pid_ == 0) return status_;
-    ::close(to_[1]);
-    ::waitpid(std::exchange(pid_, 0), &status_, 0);
-    ::close(from_[0]);
-    return status_;
-  }
-
- private:
-  int to_[2], from_[2], status_ = -1;
-  pid_t pid_ = 0;
-};
-
-// The child's end.
-class Parent {
- public:
-  Parent() {
-    char const* const pipes = std::getenv("BEAST_CACHE_TEST_PIPES");
-    REQUIRE(pipes);
-    REQUIRE(std::sscanf(pipes, "%d %d", &in_, &out_) == 2);
-  }
-  bool await() {
-    char byte;
-    return ::read(in_, &byte, 1) == 1;
-  }
-  void tell() { REQUIRE(::write(out_, "x", 1) == 1); }
-  static std::string file() { return std::getenv("BEAST_CACHE_TEST_FILE"); }
-
- private:
-  int in_ = -1, out_ = -1;
 };
 
 // Each time that the other process says it has written, its value has to be there.
