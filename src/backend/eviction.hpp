@@ -4,17 +4,9 @@
 // into the long one, around which it is passed as often as it is used. tests/bench/eviction.cpp compares it
 // with others.
 //
-// responses_queue: one row for each response and, for some time, each that left by the short queue (a ghost)
-//   place    order in its queue
-//   queue    0 short, 1 long, 2 ghosts, 3 pinned: those never leave for want of room
-//   id       of the response; NULL for a ghost
-//   name     the beginning of the response's key
-//   size     in bytes, of body and header fields
-//   uses     up to 3, since it was last passed over
-// responses_queue_sums: how many rows and bytes each queue has
-//
-// Triggers keep both, whoever stores or removes a response; the tables are made by the first store that has
-// bounds. A hit writes nothing: uses are noted in memory, and written when the backend is closed.
+// `responses_queue` and `responses_queue_sums` are described in sqlite_format.hpp. Triggers keep both,
+// whoever stores or removes a response; the tables are made by the first store that has bounds. A hit writes
+// nothing: uses are noted in memory, and written when the backend is closed.
 
 #include <cstdint>
 #include <functional>

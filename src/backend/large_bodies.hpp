@@ -1,16 +1,6 @@
 #pragma once
-// Bodies that are too large for a row, in pieces of 256 KiB.
-//
-// responses_bodies: one row for each
-//   id        row number; responses.body_id
-//   token     32 random hexadecimal digits, in responses.body_checksum, too
-//   state     0 being written, 1 stored, 2 no response has it any more
-//   touched   when its last piece was written
-// responses_chunks:
-//   id        16777216 times the body's, plus the number of the piece, from 0
-//   checksum  of token, number and data: a piece of another body does not pass
-//   data      256 KiB; the last one has what is left; as they came, or coded
-//   coding    as in `responses`
+// Bodies that are too large for a row, in pieces of 256 KiB: `responses_bodies` and `responses_chunks` of
+// sqlite_format.hpp.
 //
 // A body can be seen when the row in `responses` is committed. A trigger notes when the last row that has it
 // goes, whoever removes it; every later write removes some of what is left, but not what this process is

@@ -1,48 +1,10 @@
 #pragma once
-// The tables of SQLiteBackend, and every statement that it runs.
-//
-// responses: one row for each variant of a stored response
-//   id                row number; of two rows the later one was stored later
-//   key               create_key(url), or create_key(request, options) where that differs: 64 hexadecimal
-//                     digits
-//   variant           create_variant(): what tells the rows with one key apart
-//   url               normalised, without user information
-//   method            of the request that brought it: GET, HEAD, or of a query by its body
-//   status, reason, version   the status line; version is 11 or 10
-//   headers           the header block as text, "Name: value" CR LF for each line
-//   vary_headers      the same of the request's fields that Vary names
-//   principal         keyed hash of the request's Authorization; empty without one
-//   request_time, response_time   when the request was sent, when the head arrived
-//   created_at        when the response was first stored
-//   expires_at        when it stops being fresh
-//   expires_override, expires_fallback   the user's expire_after, as times
-//   size              the body's length in bytes
-//   parts             for a stored 206: the ranges that the body is made of; empty for a whole response
-//   body_checksum     of the body; where it is in chunks, "chunks:" and the token of responses_bodies
-//   checksum          of everything else in the row but id, variant and the columns below
-//   group_origin      the URL's origin where the response belongs to cache groups (RFC 9875), else NULL
-//   path_key, search_key   where No-Vary-Search makes differences of the query count for nothing: create_key
-//                     of the URL without its query, and with what is left of the query; else NULL
-//   url_key           create_key(url) where `key` is another one, else NULL
-//   body              the bytes as they came, or coded; none where they are in chunks
-//   body_id           of the row in responses_bodies where they are, else NULL
-//   coding            of the body: 0 as it came, 1 zlib, 2 zstd; 4 more where it is encrypted, see
-//   at_rest.hpp
-// responses_secret: one row in a file that is encrypted, where headers and vary_headers are, too
-// responses_bodies, responses_chunks: bodies that are too large for a row, see large_bodies.hpp
-// responses_queue, responses_queue_sums: where the responses have bounds, see eviction.hpp
-// responses_pins: one row for each URL whose responses no bound takes away, stored or not, with its key
-// redirects: one row for each URL that redirected, with the URL that it led to in the end
-//
-// v_entries, v_hosts: the same for people, with readable times; only the library's tables are read by it
-//
-// Times are milliseconds since 1970 (UTC): datetime(expires_at / 1000, 'unixepoch') shows one;
-// 9223372036854775807 is never, NULL not set. Checksums are hexadecimal: CRC-32C, or with a secret key
-// HMAC-SHA-256. They are of the bytes as they came.
+// The tables of SQLiteBackend, which sqlite_format.hpp describes, and every statement that it runs.
 //
 // With the body in a table column of its own, updating a head rewrites the record; the checksum is in two
 // parts so that it can be done without reading the body.
 
+#include "beast_cache/backend/sqlite_format.hpp"
 #include "storage/sqlite/database.hpp"
 
 namespace beast_cache {
@@ -54,7 +16,7 @@ class ResponseSchema final : public sqlite::Schema {
  public:
   // @param key_check What `AtRest` makes of the key.
   explicit ResponseSchema(std::string key_check)
-      : Schema("responses", "http responses", 7), key_check_(std::move(key_check)) {}
+      : Schema("responses", "http responses", sqlite_format_version), key_check_(std::move(key_check)) {}
   // Throws Error(not_a_cache) when there are tables of these names that are not ours.
   void create(sqlite::Handle& handle) const override;
   void migrate(sqlite::Handle& handle, int from) const override;

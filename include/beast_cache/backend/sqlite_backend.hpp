@@ -20,7 +20,7 @@ inline namespace v1 {
 /// A `CacheBackend` in one SQLite file: `SQLiteBackend{"demo"}` keeps responses in `demo.sqlite`.
 ///
 /// Tables `responses` (one row a variant, the body as it came) and `redirects`, in plain columns; times are
-/// milliseconds since 1970, `9223372036854775807` is never. `src/backend/sqlite_schema.hpp` describes each
+/// milliseconds since 1970, `9223372036854775807` is never. `backend/sqlite_format.hpp` describes each
 /// column. A body of more than 256 KiB comes in pieces, in tables of its own: it is written while it arrives
 /// (and can be seen when it is complete) and read while it is passed on, so that neither takes more memory
 /// than a few of the pieces. Who reads one that is removed meanwhile through this backend or a copy of it

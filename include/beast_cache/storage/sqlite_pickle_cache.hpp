@@ -18,9 +18,9 @@
 namespace beast_cache {
 inline namespace v1 {
 
-/// `SQLiteCache` for values of type \p T: they are serialised on the cache's thread, not on the caller's, and
-/// stored with what tells format, type and sizes and a checksum, or a signature if
-/// `SQLiteOptions::secret_key` is set.
+/// `SQLiteCache` for values of type \p T: they are serialised on the cache's thread, not on the caller's (but
+/// for single reads with `SQLiteOptions::inline_reads`), and stored with what tells format, type and sizes
+/// and a checksum, or a signature if `SQLiteOptions::secret_key` is set.
 ///
 /// A value that is damaged, of another type or format, or can't be decoded is treated as missing, and counted
 /// in `statistics().damaged`. With a secret key a wrong or missing signature is `cache_errc::bad_signature`.
