@@ -1,4 +1,5 @@
 #pragma once
+// clang-format off: tables
 /// The file of a `SQLiteBackend`, for those who read it with other programs. Reading it while it is in use is
 /// safe (`sqlite3 -readonly`); what writes to it should be this library: the checksums tell.
 ///
@@ -114,6 +115,7 @@
 /// | 5 | `responses_pins` |
 /// | 6 | `url_key` |
 /// | 7 | pins, the queue and the views know URLs by `url_key`, too |
+// clang-format on
 
 #include "beast_cache/config.hpp"
 

@@ -58,11 +58,11 @@ class BulkTarget {
 ///     co_await bulk.commit();
 ///
 /// The writes are gathered in memory: most of them complete at once, without a hop. Up to 8 MiB in
-/// 32 768 entries are held back until the commit, so that a bulk of that size keeps nobody waiting. A bigger one begins its transaction
-/// then and goes on in parts of 1 MiB. From there to its end other writes, of this process and of others,
-/// queue behind it, and fail with `cache_errc::busy` if that takes longer than the busy timeout: so does one
-/// that the bulk's own coroutine awaits outside of the bulk. Reads never wait, but in a `:memory:` database,
-/// whose only handle the bulk has.
+/// 32 768 entries are held back until the commit, so that a bulk of that size keeps nobody waiting. A bigger
+/// one begins its transaction then and goes on in parts of 1 MiB. From there to its end other writes, of this
+/// process and of others, queue behind it, and fail with `cache_errc::busy` if that takes longer than the
+/// busy timeout: so does one that the bulk's own coroutine awaits outside of the bulk. Reads never wait, but
+/// in a `:memory:` database, whose only handle the bulk has.
 ///
 /// The owner sees its own changes, nobody else sees any before the commit. An empty bulk commits nothing.
 ///
