@@ -1,5 +1,5 @@
 #pragma once
-// clang-format off: tables
+// clang-format off
 /// The file of a `SQLiteBackend`, for those who read it with other programs. Reading it while it is in use is
 /// safe (`sqlite3 -readonly`); what writes to it should be this library: the checksums tell.
 ///
