@@ -75,7 +75,7 @@ class ReadAhead {
     if (!goes_on && !begins) return false;
     next_ = end;
     // Two pages in a row may be by chance: little at first.
-    window_ = goes_on && window_ != 0 ? std::min(4 * window_, capacity) : least;
+    window_ = goes_on ? std::min(4 * window_, capacity) : least;
     sqlite3_int64 const until = offset + static_cast<sqlite3_int64>(window_);
     if (until >= beyond_ || count >= window_) return false;
     if (!bytes_) bytes_.reset(new (std::nothrow) char[capacity]);
