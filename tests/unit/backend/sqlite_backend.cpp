@@ -17,6 +17,7 @@
 #include "sqlite_file.hpp"
 #include "support.hpp"
 #include "support/child_process.hpp"
+#include "support/command.hpp"
 
 using namespace backend_test;
 using namespace test_support;
@@ -164,25 +165,24 @@ TEST_CASE("A person can read the tables with the sqlite3 tool") {
   std::string const read_only = "sqlite3 -readonly " + backend.path() + " ";
   std::unique_ptr<BodyWriter> const writer = backend.write_body();
   run(writer->append(std::string(writer->piece_size(), 'x')));
-  CHECK(output_of(read_only + "'select url, host from v_entries'") ==
-        "http://example.org/a?b=c|example.org\n");
+  CHECK(command(read_only + "'select url, host from v_entries'") == "http://example.org/a?b=c|example.org\n");
   run(backend.store(page("http://example.org/more", "more")));
-  CHECK(output_of(read_only + "'select entries from v_hosts'") == "2\n");
+  CHECK(command(read_only + "'select entries from v_hosts'") == "2\n");
   CHECK(run(backend.remove_with_aliases(Url("http://example.org/more"))));
   run(backend.close());
   std::string const sqlite = "sqlite3 " + backend.path() + " ";
-  CHECK(output_of(sqlite + "'select url, status, expires_at from responses'") ==
+  CHECK(command(sqlite + "'select url, status, expires_at from responses'") ==
         "http://example.org/a?b=c|200|1767225660000\n");
-  CHECK(output_of(sqlite + "\"select datetime(expires_at / 1000, 'unixepoch') from responses\"") ==
+  CHECK(command(sqlite + "\"select datetime(expires_at / 1000, 'unixepoch') from responses\"") ==
         "2026-01-01 00:01:00\n");
-  CHECK(output_of(sqlite +
-                  "'select method, reason, version, size, body, headers, vary_headers from responses'") ==
+  CHECK(command(sqlite +
+                "'select method, reason, version, size, body, headers, vary_headers from responses'") ==
         "GET|OK|11|5|hello|ETag: \"1\"\r\nVary: Accept\r\n|Accept: x\r\n\n");
-  CHECK(output_of(sqlite + "'select url, target_url from redirects'") ==
+  CHECK(command(sqlite + "'select url, target_url from redirects'") ==
         "http://example.org/from|http://example.org/a?b=c\n");
-  CHECK(output_of(sqlite + "'select name, kind, version from beast_cache_tables'") ==
+  CHECK(command(sqlite + "'select name, kind, version from beast_cache_tables'") ==
         "responses|http responses|7\n");
-  CHECK(output_of(sqlite + "'pragma integrity_check'") == "ok\n");
+  CHECK(command(sqlite + "'pragma integrity_check'") == "ok\n");
 }
 
 TEST_CASE("No secret of the request is in the file") {

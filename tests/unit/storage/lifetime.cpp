@@ -22,9 +22,9 @@
 
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
+#include "support/command.hpp"
 #include "support/sanitizer.hpp"
 #include "support/temp_directory.hpp"
-#include "unit/storage/command.hpp"
 #include "unit/storage/probes.hpp"
 #include "unit/storage/run.hpp"
 

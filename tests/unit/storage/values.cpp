@@ -8,8 +8,8 @@
 #include "catch.hpp"
 #include "detail/crc32c.hpp"
 #include "storage/envelope.hpp"
+#include "support/command.hpp"
 #include "support/temp_directory.hpp"
-#include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
 // After cereal.hpp: cereal 1.3.2's chrono.hpp relies on its macros without including it.
 #include <cereal/types/array.hpp>

@@ -4,8 +4,8 @@
 
 #include "beast_cache/storage/sqlite_cache.hpp"
 #include "catch.hpp"
+#include "support/command.hpp"
 #include "support/temp_directory.hpp"
-#include "unit/storage/command.hpp"
 #include "unit/storage/run.hpp"
 
 using namespace beast_cache;
